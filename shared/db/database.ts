@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { AppError } from '../problem/index.ts'
+import { isRetryable, toAppError } from './sqlstate.ts'
+
+/** What a statement runs on. Rows come as pg parses them: int8 as text, timestamptz as Date, jsonb as its value. */
+export type Sql = { query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]> }
+export type Role = 'soma_app' | 'soma_worker'
+/** Who acts: the role and the tenant that row-level security sees; `tenantId: null` for the worker's cross-tenant tables. */
+export type Access = { role: Role; tenantId: number | null; readOnly?: boolean; timeoutMs?: number }
+
+export type Database = {
+  engine: 'postgres' | 'pglite'
+  /** Runs `work` in one transaction under forced row-level security; deadlocks and serialization failures are tried again. @throws AppError */
+  transaction<T>(access: Access, work: (tx: Sql) => Promise<T>): Promise<T>
+  /** As the login itself, outside row-level security's roles: for migrations and index builds only. */
+  maintenance<T>(work: (sql: Sql) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export const defaultTimeoutMs = 15_000
+const attempts = 4
+
+/** A database over any pool that speaks pg: real Postgres and the embedded engine are the same code from here on. */
+export function databaseOver(pool: pg.Pool, engine: Database['engine'], close: () => Promise<void>): Database {
+  return {
+    engine,
+    close,
+    transaction: (access, work) => retrying(() => once(pool, access, work)),
+    maintenance: async (work) => {
+      const client = await connect(pool)
+      try {
+        return await work(sqlOf(client))
+      } finally {
+        client.release()
+      }
+    },
+  }
+}
+
+async function retrying<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await run()
+    } catch (error) {
+      if (!isRetryable(error) || attempt === attempts) throw toAppError(error)
+      await sleep(Math.random() * 20 * 2 ** attempt)
+    }
+  }
+}
+
+async function once<T>(pool: pg.Pool, access: Access, work: (tx: Sql) => Promise<T>): Promise<T> {
+  const client = await connect(pool)
+  let broken: Error | undefined
+  try {
+    await client.query(beginText(access))
+    const result = await work(sqlOf(client))
+    await client.query('commit')
+    return result
+  } catch (error) {
+    // a connection that cannot roll back is not given to anybody else
+    await client.query('rollback').catch((rollbackError: Error) => {
+      broken = rollbackError
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** Begin, role, tenant and deadline in one round trip; all local to the transaction, so a transaction pooler may sit between. */
+function beginText({ role, tenantId, readOnly, timeoutMs = defaultTimeoutMs }: Access): string {
+  const tenant = tenantId === null ? '' : String(Math.trunc(tenantId))
+  const mode = readOnly ? ' isolation level repeatable read read only' : ''
+  return `begin${mode}; select set_config('role', '${role}', true), set_config('soma.tenant', '${tenant}', true), set_config('statement_timeout', '${Math.trunc(timeoutMs)}', true)`
+}
+
+function sqlOf(client: pg.ClientBase): Sql {
+  return {
+    async query<Row>(text: string, values?: unknown[]) {
+      const result = await client.query(text, values)
+      return result.rows as Row[]
+    },
+  }
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect()
+  } catch (cause) {
+    throw new AppError('unavailable', 'The database cannot be reached.', { cause, retryAfterSeconds: 2 })
+  }
+}
+
+/** Refuses to go on when a transaction's effective role could pass by row-level security. @throws Error */
+export async function assertSafeRole(db: Database, role: Role): Promise<void> {
+  const rows = await db.transaction({ role, tenantId: null, readOnly: true }, (tx) =>
+    tx.query<{ name: string; unsafe: boolean; owns: boolean }>(`
+      select current_user::text as name, r.rolsuper or r.rolbypassrls as unsafe,
+        exists (select from pg_class c where c.relname = 'memories' and pg_catalog.pg_get_userbyid(c.relowner) = current_user) as owns
+      from pg_roles r where r.rolname = current_user`),
+  )
+  const [row] = rows
+  if (!row || row.unsafe || row.owns || row.name !== role) {
+    throw new Error(`Transactions would run as "${row?.name}", which is not bound by row-level security. Grant ${role} to the login of the database URL.`)
+  }
+}
+
+/** Opens a pool on a real Postgres. `max` connections; a wait over 5 s for one is an `unavailable`. */
+export function openPostgres(options: { url: string; max: number; sslRootCert?: string; onError: (error: Error) => void }): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.max,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 60_000,
+    allowExitOnIdle: true,
+    ...(options.sslRootCert ? { ssl: { ca: options.sslRootCert, rejectUnauthorized: true } } : {}),
+  })
+  pool.on('error', options.onError)
+  return databaseOver(pool, 'postgres', () => pool.end())
+}
