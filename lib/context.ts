@@ -1,0 +1,47 @@
+import type { Node } from 'constructs'
+import * as z from 'zod'
+import { stageNames } from './settings.ts'
+
+export const computeNames = ['lambda', 'container', 'mixed'] as const
+export type Compute = (typeof computeNames)[number]
+
+/** A `-c key=value` of the command line that is missing or wrong. The message is for the person who typed it. */
+export class ContextError extends Error {
+  override readonly name = 'ContextError'
+}
+
+/** Shape of each context key, and what it takes in words. */
+const keys = {
+  stage: { shape: z.enum(stageNames), takes: stageNames.join(', ') },
+  compute: { shape: z.enum(computeNames), takes: computeNames.join(', ') },
+  image: { shape: z.string().min(1).optional(), takes: 'the URI of a container image, with its tag or digest' },
+  vpcId: { shape: z.string().startsWith('vpc-').optional(), takes: 'the id of a VPC (vpc-…)' },
+  vpcCidr: { shape: z.cidrv4().optional(), takes: 'the address range of that VPC, such as 10.0.0.0/16' },
+  subnetIds: { shape: commaSeparated('subnet-').optional(), takes: 'subnet ids in at least two zones, separated by commas' },
+}
+
+function commaSeparated(prefix: string) {
+  return z.string().transform((text) => text.split(',')).pipe(z.array(z.string().startsWith(prefix)).min(2))
+}
+
+export type DeployContext = { [K in keyof typeof keys]: z.infer<(typeof keys)[K]['shape']> }
+export type GivenVpc = { vpcId: string; vpcCidr: string; subnetIds: string[] }
+
+/** Reads the context keys of `cdk deploy -c key=value`. @throws ContextError */
+export function readContext(node: Node): DeployContext {
+  const read = Object.entries(keys).map(([key, { shape, takes }]) => {
+    const given: unknown = node.tryGetContext(key)
+    const parsed = shape.safeParse(given)
+    if (parsed.success) return [key, parsed.data]
+    const problem = given === undefined ? 'is not set' : `cannot be ${JSON.stringify(given)}`
+    throw new ContextError(`The context key "${key}" ${problem}: it takes ${takes} (for example: cdk deploy -c stage=dev -c compute=lambda).`)
+  })
+  return Object.fromEntries(read) as DeployContext
+}
+
+/** The VPC named by the context, or undefined when one has to be created. @throws ContextError when only a part of it is named */
+export function givenVpc({ vpcId, vpcCidr, subnetIds }: DeployContext): GivenVpc | undefined {
+  if (vpcId && vpcCidr && subnetIds) return { vpcId, vpcCidr, subnetIds }
+  if (!vpcId && !vpcCidr && !subnetIds) return undefined
+  throw new ContextError('The context keys "vpcId", "vpcCidr" and "subnetIds" belong together: give all three to use your VPC, or none of them to have one created.')
+}

@@ -1,0 +1,78 @@
+import { RemovalPolicy } from 'aws-cdk-lib'
+import type * as ecs from 'aws-cdk-lib/aws-ecs'
+import type * as iam from 'aws-cdk-lib/aws-iam'
+import type * as lambda from 'aws-cdk-lib/aws-lambda'
+import * as logs from 'aws-cdk-lib/aws-logs'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Construct } from 'constructs'
+import type { ManifestRow } from '../functions/manifest.ts'
+import { lambdaFunction } from './lambda.ts'
+import type { Network } from './network.ts'
+import type { Target } from './placement.ts'
+import type { Settings, Stage } from './settings.ts'
+import { fargateTask } from './task.ts'
+
+/** What all task handlers share: they run from one image. */
+export type TaskPlatform = { cluster: ecs.ICluster; image: ecs.ContainerImage }
+
+export type HandlerProps = {
+  row: ManifestRow
+  target: Target
+  stage: Stage
+  settings: Settings
+  network: Network
+  /** Undefined in a stack without tasks. */
+  platform: TaskPlatform | undefined
+  /** The folder that holds `<name>/lambda.ts`. */
+  functionsRoot: string
+}
+
+/** A row on its host. A service exists for http and records; a job is started by its schedule or by hand. */
+export type Placed =
+  | { on: 'lambda'; fn: lambda.Function }
+  | { on: 'task'; definition: ecs.FargateTaskDefinition; container: ecs.ContainerDefinition; service?: ecs.FargateService }
+
+/** Turns a manifest row into a Lambda function or a Fargate task: size, logs, environment, and permission for exactly its secrets. */
+export class Handler extends Construct {
+  readonly row: ManifestRow
+  readonly placed: Placed
+
+  constructor(scope: Construct, props: HandlerProps) {
+    super(scope, pascalCase(props.row.name))
+    this.row = props.row
+    const { row, settings, stage } = props
+    // One logical id and one name on either host, so that a change of -c compute keeps the log.
+    const logGroup = new logs.LogGroup(this, 'Log', {
+      logGroupName: `/soma/${stage}/${row.name}`,
+      retention: settings.logRetentionDays,
+      removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+    const secrets = row.secrets.map((name) => ({ name, secret: Secret.fromSecretNameV2(this, name, `${settings.secretPrefix}/${name}`) }))
+    const environment = { STAGE: stage, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
+    const host = { ...props, logGroup, environment }
+    this.placed = props.target === 'lambda' ? { on: 'lambda', fn: lambdaFunction(this, host) } : fargateTask(this, host)
+    for (const { secret } of secrets) secret.grantRead(this)
+  }
+
+  /** The role the handler's own code acts under. */
+  get grantPrincipal(): iam.IPrincipal {
+    return this.placed.on === 'lambda' ? this.placed.fn.grantPrincipal : this.placed.definition.taskRole.grantPrincipal
+  }
+
+  /** Lets this handler invoke another by name. A task cannot be invoked: it is reached by its schedule or its topic, so nothing is granted. */
+  mayInvoke(other: Handler): void {
+    if (other.placed.on !== 'lambda') return
+    const { fn } = other.placed
+    if (this.placed.on === 'lambda') this.placed.fn.addEnvironment(functionVariable(other.row.name), fn.functionName)
+    else this.placed.container.addEnvironment(functionVariable(other.row.name), fn.functionName)
+    fn.grantInvoke(this)
+  }
+}
+
+/** What a host needs besides the row. */
+export type HostProps = HandlerProps & { logGroup: logs.ILogGroup; environment: Record<string, string> }
+
+/** `drain-outbox` to `FUNCTION_DRAIN_OUTBOX`, the variable that holds a function's name. */
+export const functionVariable = (name: string): string => `FUNCTION_${name.toUpperCase().replaceAll('-', '_')}`
+
+export const pascalCase = (name: string): string => name.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase())

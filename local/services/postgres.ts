@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { appendFile, mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { giveToServer, requireReachable, serverAccount } from './account.ts'
+import { cacheFolder } from './cache.ts'
+import { freePort, runCommand } from './command.ts'
+import { installPostgres, type PostgresFolders, type PostgresMajor } from './postgres-install.ts'
+
+export type { PostgresMajor } from './postgres-install.ts'
+
+export type PostgresOptions = {
+  major: PostgresMajor
+  /** False (tests): nothing is flushed, a crash of the machine may lose it all. True (benchmarks): durable as in production, with more memory. */
+  fsync: boolean
+}
+
+export type RunningPostgres = {
+  /** The superuser's URL, on the empty database `somamemory`. */
+  url: string
+  /** The folder of psql, pg_dump, pg_restore, pg_basebackup … of the same version. */
+  clients: string
+  /** Stops the server and removes its data. It also happens by itself when this process ends, however it ends. */
+  stop(): Promise<void>
+}
+
+const database = 'somamemory'
+
+/** Starts a PostgreSQL of its own: new data directory, free port of 127.0.0.1, random password. */
+export async function startPostgres({ major, fsync }: PostgresOptions): Promise<RunningPostgres> {
+  await requireReachable(cacheFolder, 'SOMA_SERVICES_DIR')
+  await requireReachable(tmpdir(), 'TMPDIR')
+  const folders = await installPostgres(major)
+  const home = await mkdtemp(join(tmpdir(), `soma-postgres-${major}-`))
+  await giveToServer(home)
+  const guard = guardServer(folders, home)
+  const stop = async (): Promise<void> => {
+    if (guard.exitCode !== null) return
+    guard.stdin?.end()
+    await once(guard, 'exit')
+  }
+  try {
+    const password = randomBytes(16).toString('hex')
+    await createCluster(folders, home, password)
+    await appendFile(join(home, 'data/postgresql.conf'), serverSettings(fsync))
+    const port = await startServer(folders, home)
+    const env = { ...process.env, PGPASSWORD: password }
+    await runCommand(join(folders.clients, 'createdb'), ['--host=127.0.0.1', `--port=${port}`, '--username=postgres', database], { env })
+    return { url: `postgres://postgres:${password}@127.0.0.1:${port}/${database}`, clients: folders.clients, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** The server's programs start in `home`, since the caller's own folder may be closed to the server's account. */
+const asServer = (home: string) => ({ cwd: home, env: { ...process.env, HOME: home }, ...serverAccount })
+
+async function createCluster({ server }: PostgresFolders, home: string, password: string): Promise<void> {
+  const passwordFile = join(home, 'password')
+  await writeFile(passwordFile, password, { mode: 0o600 })
+  await giveToServer(passwordFile)
+  const identity = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
+  await runCommand(join(server, 'bin/initdb'), [`--pgdata=${home}/data`, ...identity, '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'], asServer(home))
+}
+
+function serverSettings(fsync: boolean): string {
+  const durable = fsync ? 'on' : 'off'
+  return `
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 100
+fsync = ${durable}
+synchronous_commit = ${durable}
+full_page_writes = ${durable}
+shared_buffers = ${fsync ? '512MB' : '256MB'}
+maintenance_work_mem = ${fsync ? '512MB' : '128MB'}
+shared_preload_libraries = 'pg_stat_statements, auto_explain'
+`
+}
+
+async function startServer({ server }: PostgresFolders, home: string): Promise<number> {
+  const log = join(home, 'server.log')
+  const port = await freePort()
+  try {
+    await runCommand(join(server, 'bin/pg_ctl'), ['start', '--wait', '--timeout=60', `--pgdata=${home}/data`, `--log=${log}`, `--options=-p ${port}`], asServer(home))
+  } catch (cause) {
+    throw new Error(`PostgreSQL did not start. Its log says:\n${await readFile(log, 'utf8').catch(() => '(no log)')}`, { cause })
+  }
+  return port
+}
+
+/**
+ * A shell in a session of its own that waits for the end of its standard input, which is ours to close; the system closes it when we die, even by kill -9.
+ * Then it stops the server and removes its data. It tries for three seconds: we may have died in the middle of initdb or of the server's start.
+ */
+function guardServer({ server }: PostgresFolders, home: string): ChildProcess {
+  const script = `cat >/dev/null
+for try in 1 2 3; do "$0/bin/pg_ctl" stop --mode=fast --wait --pgdata="$1/data" && break; sleep 1; done
+cd /; rm -rf "$1"`
+  return spawn('sh', ['-c', script, server, home], { ...asServer(home), detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+}

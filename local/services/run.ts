@@ -1,0 +1,87 @@
+/** Brings up real services for one command: `node local/services/run.ts postgres --major 18 [--major 16] [--fsync] (--keep | -- <command…>)`. */
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { parseArgs } from 'node:util'
+import { type PostgresMajor, startPostgres } from './postgres.ts'
+
+type Service = { env: Record<string, string>; stop(): Promise<void> }
+type Options = { majors: readonly PostgresMajor[]; fsync: boolean }
+
+const usage = `usage: node local/services/run.ts <service…> [--major 18] [--major 16] [--fsync] (--keep | -- <command…>)
+services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16)
+  --fsync  durable and with more memory, for benchmarks; without it nothing is flushed
+  --keep   print the URLs and stay until Ctrl-C`
+
+const variables: Record<PostgresMajor, string> = { 18: 'POSTGRES_URL', 16: 'POSTGRES16_URL' }
+
+/** By name: what starts it. */
+const services: Record<string, (options: Options) => AsyncGenerator<Service>> = {
+  async *postgres({ majors, fsync }) {
+    for (const major of majors) {
+      const { url, stop } = await startPostgres({ major, fsync })
+      yield { env: { [variables[major]]: url }, stop }
+    }
+  },
+}
+
+function parseCommandLine(argv: readonly string[]) {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length
+  const { positionals, values } = parseArgs({
+    args: argv.slice(0, end),
+    allowPositionals: true,
+    options: { major: { type: 'string', multiple: true }, fsync: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
+  })
+  const majors = (values.major ?? ['18']).map((major) => {
+    if (major !== '18' && major !== '16') throw new Error(`PostgreSQL ${major} is not among the majors we run: 18, 16.`)
+    return Number(major) as PostgresMajor
+  })
+  const command = argv.slice(end + 1)
+  const unknown = positionals.find((name) => !Object.hasOwn(services, name))
+  if (unknown || positionals.length === 0 || values.keep === command.length > 0) throw new Error(unknown ? `There is no service ${unknown}.\n${usage}` : usage)
+  return { names: positionals, options: { majors: [...new Set(majors)], fsync: values.fsync }, command }
+}
+
+/**
+ * Runs the command to its end and answers its exit code, as a shell would. Signals go on to it, and it decides.
+ * In a terminal Ctrl-C reaches it without us. Elsewhere it is a process group of its own, signalled as a whole: npm's shell would keep a SIGTERM to itself.
+ */
+async function runWith(env: Record<string, string>, [program = '', ...args]: readonly string[]): Promise<number> {
+  const terminal = process.stdin.isTTY
+  const child = spawn(program, args, { stdio: 'inherit', detached: !terminal, env: { ...process.env, ...env } })
+  const forward = (signal: NodeJS.Signals) => child.pid && process.kill(terminal ? child.pid : -child.pid, signal)
+  process.on('SIGTERM', forward)
+  process.on('SIGINT', (signal) => terminal || forward(signal))
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => reject(new Error(`The command \`${program}\` could not be started.`, { cause })))
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
+  })
+}
+
+/** The running servers keep this process alive meanwhile. */
+function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+}
+
+async function main(): Promise<number> {
+  const { names, options, command } = parseCommandLine(process.argv.slice(2))
+  const started: Service[] = []
+  try {
+    for (const name of names) {
+      for await (const service of services[name]?.(options) ?? []) started.push(service)
+    }
+    const env: Record<string, string> = Object.assign({}, ...started.map((service) => service.env))
+    if (command.length > 0) return await runWith(env, command)
+    for (const [name, value] of Object.entries(env)) console.log(`${name}=${value}`)
+    await untilInterrupted()
+    return 0
+  } finally {
+    await Promise.all(started.map((service) => service.stop()))
+  }
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  return 1
+})

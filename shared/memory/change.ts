@@ -1,0 +1,79 @@
+import { AppError, type ProblemCode } from '../problem/index.ts'
+import { type Ctx, requireScope } from '../tenant/index.ts'
+import { memoryId, selectMemory } from './get.ts'
+import { prepareVersion, textOfPayload, uuidv7 } from './prepare.ts'
+import { memoryOf } from './rows.ts'
+import { MemoryIn, type MemoryOut, MemoryPatch } from './schema.ts'
+import { type Call, callOf, idempotencyProblem, type Replay, requestHash, type StoredItem, storeItems } from './write.ts'
+
+/** Merges a patch (RFC 7396) into the open version and stores the result as the next one. @throws AppError not_found, precondition_failed, invalid */
+export async function patchMemory(ctx: Ctx, id: string, body: unknown, options: { ifVersion?: number | undefined; idempotencyKey?: string | undefined }): Promise<{ memory: MemoryOut; replayed: boolean }> {
+  requireScope(ctx, 'memory:write')
+  const known = memoryId(id)
+  const patch = MemoryPatch.parse(body)
+  const call: Call = { key: options.idempotencyKey, hash: requestHash(`patch ${known} ${options.ifVersion}`, body) }
+  return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
+    const row = await selectMemory(tx, ctx.tenantId, known, 'for update')
+    if (!row) throw new AppError('not_found', 'There is no memory with this id.')
+    const stale = options.ifVersion !== undefined && options.ifVersion !== row.version
+    // a repeated call finds the version it made itself: its key decides first
+    if (stale && call.key === undefined) throw staleVersion(row.version)
+    const merged = stale ? memoryOf(row) : merge(memoryOf(row), patch)
+    const item = prepareVersion(merged, row.memory_key)
+    const answer = await storeItems(tx, ctx, [item], call, { action: 'memory.patch', bulk: false })
+    if ('replayed' in answer) return { memory: memoryOf(row), replayed: true }
+    if (stale) throw staleVersion(row.version)
+    const [stored] = answer.results as [StoredItem]
+    return { memory: { ...merged, version: stored.version, updated_at: stored.updated_at, index_state: 'pending' as const }, replayed: false }
+  })
+}
+
+/** Forgets one memory: it leaves every present-time answer at once and stays in history until it is erased. @throws AppError not_found, precondition_failed */
+export async function forgetMemory(ctx: Ctx, id: string, options: { ifVersion?: number | undefined; idempotencyKey?: string | undefined }): Promise<{ replayed: boolean }> {
+  requireScope(ctx, 'memory:delete')
+  const known = memoryId(id)
+  const call: Call = { key: options.idempotencyKey, hash: requestHash(`forget ${known} ${options.ifVersion}`, null) }
+  return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
+    const [row] = await tx.query<{ answer: { problem?: ProblemCode; version?: number; replayed?: Replay } }>(
+      'select forget_memory($1::integer, $2::uuid, $3::integer, $4::uuid, $5::jsonb) as answer', [ctx.tenantId, known, options.ifVersion ?? null, uuidv7(), callOf(ctx, call, {})])
+    const answer = row?.answer ?? {}
+    if (answer.problem === 'not_found') throw new AppError('not_found', 'There is no memory with this id.')
+    if (answer.problem === 'precondition_failed') throw staleVersion(answer.version as number)
+    if (answer.problem) throw idempotencyProblem(answer.problem)
+    return { replayed: answer.replayed !== undefined }
+  })
+}
+
+function staleVersion(version: number): AppError {
+  return new AppError('precondition_failed', `The memory is at version ${version} now: read it again and repeat with that If-Match.`)
+}
+
+function merge(memory: MemoryOut, patch: Record<string, unknown>): MemoryOut {
+  const defaults: Record<string, unknown> = { metadata: {}, tags: [], importance: 1, memory_type: 'episodic' }
+  const next: Record<string, unknown> = { ...memory }
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === undefined) continue
+    if (name === 'metadata' || name === 'payload') next[name] = mergePatch(next[name], value)
+    else next[name] = value
+    if (next[name] === null) next[name] = defaults[name] ?? null
+  }
+  // a text that was taken from the payload follows it
+  if (patch.payload && patch.text === undefined && memory.payload && memory.text === textOfPayload(memory.payload)) next.text = textOfPayload(next.payload)
+  // the result obeys the same limits as a new memory
+  const { payload, metadata, valid_from, valid_to, text } = next
+  const checked = Object.fromEntries(Object.entries({ payload, metadata, valid_from, valid_to }).filter(([, value]) => value !== null))
+  MemoryIn.parse({ ...checked, ...(text === '' ? {} : { text }) })
+  return { ...next, memory: next.text } as MemoryOut
+}
+
+/** RFC 7396, section 2. */
+function mergePatch(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return patch
+  const base = typeof target === 'object' && target !== null && !Array.isArray(target) ? target : {}
+  const result = new Map(Object.entries(base))
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) result.delete(name)
+    else result.set(name, mergePatch(result.get(name), value))
+  }
+  return Object.fromEntries(result)
+}

@@ -1,0 +1,8 @@
+export { forgetMemory, patchMemory } from './change.ts'
+export { readCursor, signCursor } from './cursor.ts'
+export { getMemory, memoryHistory, type Version } from './get.ts'
+export { conditionsOf, ListIn, listMemories, type ScopeIds, type Selection, selectionOf } from './list.ts'
+export { uuidv7 } from './prepare.ts'
+export { type MemoryRow, memoryColumns, memoryOf, presentAt } from './rows.ts'
+export { BulkIn, Coord, canonicalCoord, limits, MemoryIn, type MemoryOut, MemoryPatch, MemoryType, Namespace, scopeIds } from './schema.ts'
+export { type BulkStored, fieldErrors, type Stored, storeMemories, storeMemory } from './store.ts'

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import type { Sql } from '../db/index.ts'
+import { AppError, type ProblemCode } from '../problem/index.ts'
+import type { Ctx } from '../tenant/index.ts'
+import type { PreparedItem } from './prepare.ts'
+
+export type StoredItem = { i: number; id: string; version: number; status: 'created' | 'updated' | 'duplicate' | 'failed'; created_at: string; updated_at: string; memory_key: string; problem?: ProblemCode }
+export type Replay = { status: number; result: unknown }
+type Answer = { results?: StoredItem[]; replayed?: Replay; problem?: ProblemCode }
+/** One idempotent call: its key, and a hash of what it asks for. */
+export type Call = { key?: string | undefined; hash?: string }
+
+/** Binds an idempotency key to what was asked: same key and another body is a conflict. */
+export function requestHash(operation: string, body: unknown): string {
+  return createHash('sha256').update(operation).update('\n').update(JSON.stringify(body) ?? '').digest('hex')
+}
+
+/** What the write functions record about the call. */
+export function callOf(ctx: Ctx, call: Call, more: Record<string, unknown>): string {
+  return JSON.stringify({ actor: ctx.actor, request_id: ctx.requestId, traceparent: ctx.traceparent, key: call.key, hash: call.hash, ...more })
+}
+
+/** Runs store_memories in the caller's transaction. @throws AppError idempotency_conflict, idempotency_in_progress */
+export async function storeItems(tx: Sql, ctx: Ctx, items: PreparedItem[], call: Call, more: { action: string; bulk: boolean }): Promise<{ results: StoredItem[] } | { replayed: Replay }> {
+  const places: number[] = []
+  const terms: string[] = []
+  const frequencies: number[] = []
+  for (const { row, terms: counts } of items) {
+    for (const [term, tf] of counts) {
+      places.push(row.i as number)
+      terms.push(term)
+      frequencies.push(tf)
+    }
+  }
+  const flags = {
+    has_coords: items.some(({ row }) => row.coord !== undefined || row.target_key !== undefined),
+    has_keys: items.some(({ row }) => row.item_key !== undefined),
+    has_supersedes: items.some(({ row }) => row.supersedes !== undefined && row.target_key === undefined),
+  }
+  const [row] = await tx.query<{ answer: Answer }>('select store_memories($1::integer, $2::jsonb, $3::jsonb, $4::integer[], $5::text[], $6::smallint[]) as answer', [
+    ctx.tenantId, JSON.stringify(items.map((item) => item.row)), callOf(ctx, call, { ...more, ...flags }), places, terms, frequencies,
+  ])
+  const answer = (row as { answer: Answer }).answer
+  if (answer.problem) throw idempotencyProblem(answer.problem)
+  if (answer.replayed) return { replayed: answer.replayed }
+  return { results: answer.results ?? [] }
+}
+
+export function idempotencyProblem(code: ProblemCode): AppError {
+  if (code === 'idempotency_in_progress') return new AppError(code, 'Wait for the first request with this key to end, then repeat.', { retryAfterSeconds: 1 })
+  return new AppError(code, 'Use a new idempotency key for a new request.')
+}

@@ -1,0 +1,60 @@
+import type { Sql } from '../db/index.ts'
+import { type Embedder, vectorText } from '../embed/index.ts'
+import { type Params, params } from '../filter/index.ts'
+import type { Scope } from './scope.ts'
+import { candidates, hnsw, largeScope, tailSize } from './weights.ts'
+
+export type VectorHit = { key: string; cosine: number; importance: number; occurredAt: Date }
+type Row = { memory_key: string; cosine: number; importance: number; occurred_at: Date }
+const hitOf = (row: Row): VectorHit => ({ key: row.memory_key, cosine: row.cosine, importance: row.importance, occurredAt: row.occurred_at })
+
+/**
+ * The nearest memories of a scope by cosine, and the cosine of the given candidates. A small scope is read whole (exact); a large one goes
+ * through its HNSW index with an iterative scan, so that conditions do not starve it.
+ */
+export async function searchNearest(tx: Sql, tenantId: number, scope: Scope & { modelKey: number }, query: Float32Array, known: string[], where: string, p: Params): Promise<VectorHit[]> {
+  const large = scope.memories >= largeScope
+  if (large) {
+    await tx.query(`select set_config('hnsw.ef_search', '${hnsw.efSearch}', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '${hnsw.maxScanTuples}', true)`)
+  }
+  const vector = p.add(vectorText(query), 'halfvec')
+  const keys = p.add(known, 'bigint[]')
+  // the index is partial: its predicate is matched by the same literals, whatever plan mode is in force. All three are integers of ours.
+  const literals = `v.tenant_id = ${Math.trunc(tenantId)} and v.namespace_key = ${Math.trunc(scope.namespaceKey)} and v.model_key = ${Math.trunc(scope.modelKey)}`
+  const distance = large ? `(v.embedding::halfvec(${query.length})) <=> ${vector}::halfvec(${query.length})` : `v.embedding <=> ${vector}`
+  const own = scope.column === 'user_key' ? ` and v.user_key = ${p.add(scope.key, 'integer')}` : ''
+  const columns = 'v.memory_key, m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at'
+  const join = 'memories m on m.tenant_id = v.tenant_id and m.memory_key = v.memory_key and m.version = v.version'
+  const rows = await tx.query<Row>(
+    `(select ${columns}, 1 - (${distance}) as cosine from vectors v join ${join} where ${literals}${own} and ${where} order by ${distance} limit ${candidates.nearest})
+     union all
+     select ${columns}, 1 - (v.embedding <=> ${vector}) as cosine from vectors v join ${join}
+     where v.tenant_id = $1::integer and v.model_key = ${Math.trunc(scope.modelKey)} and v.memory_key = any (${keys})`,
+    p.values,
+  )
+  return rows.map(hitOf)
+}
+
+export type Tail = { hits: VectorHit[]; complete: boolean }
+
+/** Embeds what was stored but not indexed yet, newest first, so that a store is found by meaning from its answer on. */
+export async function searchTail(tx: Sql, tenantId: number, scope: Scope, query: Float32Array, embedder: Embedder, conditions: (p: Params) => string, signal?: AbortSignal): Promise<Tail> {
+  const p = params([tenantId])
+  const own = scope.column === 'user_key' ? ` and q.user_key = ${p.add(scope.key, 'integer')}` : ''
+  const rows = await tx.query<{ memory_key: string; text: string; importance: number; occurred_at: Date }>(
+    `select q.memory_key, m.text, m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at
+     from vector_pending q join memories m on m.tenant_id = q.tenant_id and m.memory_key = q.memory_key
+     where q.tenant_id = $1::integer and q.namespace_key = ${p.add(scope.namespaceKey, 'integer')}${own} and ${conditions(p)} order by q.memory_key desc limit ${tailSize + 1}`,
+    p.values,
+  )
+  const read = rows.slice(0, tailSize)
+  const vectors = await embedder.embed(read.map((row) => row.text), signal)
+  const hits = read.map((row, i) => ({ key: row.memory_key, cosine: dot(query, vectors[i] as Float32Array), importance: row.importance, occurredAt: row.occurred_at }))
+  return { hits, complete: rows.length <= tailSize }
+}
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number)
+  return sum
+}

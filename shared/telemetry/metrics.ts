@@ -1,0 +1,40 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** Tenants that get a label of their own; the rest are folded into `other`. */
+const maxTenantLabels = 1000
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+/** The names operators already use (labels stay bounded). A gauge for tenant `default` is there from the start, at 0. */
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  const metrics = {
+    apiRequests: new Counter({ name: 'api_requests_total', help: 'HTTP requests by route template', labelNames: ['endpoint', 'method', 'status'], registers }),
+    apiLatency: new Histogram({ name: 'api_request_latency_seconds', help: 'Time to answer an HTTP request', labelNames: ['endpoint', 'method'], buckets: seconds, registers }),
+    outboxPending: new Gauge({ name: 'outbox_pending', help: 'Outbox rows not yet sent', labelNames: ['tenant'], registers }),
+    walLag: new Gauge({ name: 'memory_wal_lag_seconds', help: 'Age of the oldest unsent outbox row', labelNames: ['tenant'], registers }),
+    breakerState: new Gauge({ name: 'circuit_breaker_state', help: '1 for the state the breaker of the tenant is in', labelNames: ['tenant', 'state'], registers }),
+    consumed: new Counter({ name: 'consumer_messages_consumed_total', help: 'Event records taken', labelNames: ['topic'], registers }),
+    consumeFailures: new Counter({ name: 'consumer_process_failure_total', help: 'Event records that failed', labelNames: ['component'], registers }),
+    persistence: new Histogram({ name: 'memory_persistence_duration_seconds', help: 'Time of a write with its commit', labelNames: ['operation', 'status'], buckets: seconds, registers }),
+    indexLag: new Gauge({ name: 'memory_index_lag_seconds', help: 'From commit to indexed, of the last batch', registers }),
+    vectorFailures: new Counter({ name: 'vector_put_failures_total', help: 'Vectors that could not be written', registers }),
+    dbWriteLatency: new Histogram({ name: 'db_write_latency_seconds', help: 'Time of a write transaction', buckets: seconds, registers }),
+  }
+  metrics.outboxPending.set({ tenant: 'default' }, 0)
+  metrics.walLag.set({ tenant: 'default' }, 0)
+  metrics.breakerState.set({ tenant: 'default', state: 'open' }, 0)
+  metrics.breakerState.set({ tenant: 'default', state: 'closed' }, 1)
+  return { ...metrics, text: () => registry.metrics(), contentType: registry.contentType }
+}
+
+/** Keeps the first (busiest) tenants apart and folds the rest, so that the label never grows without bound. */
+export function foldTenants(rows: { tenant: string; pending: number; oldestSeconds: number }[]): { tenant: string; pending: number; oldestSeconds: number }[] {
+  const sorted = rows.toSorted((a, b) => b.pending - a.pending)
+  const rest = sorted.slice(maxTenantLabels)
+  if (!rest.length) return sorted
+  const other = { tenant: 'other', pending: rest.reduce((sum, row) => sum + row.pending, 0), oldestSeconds: Math.max(...rest.map((row) => row.oldestSeconds)) }
+  return [...sorted.slice(0, maxTenantLabels), other]
+}

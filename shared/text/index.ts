@@ -1,0 +1,1 @@
+export { countTerms, tokenize, tokenizerRevision } from './tokenize.ts'

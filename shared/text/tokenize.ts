@@ -1,0 +1,47 @@
+import stem from 'wink-porter2-stemmer'
+import english from './english.json' with { type: 'json' }
+
+/** Stored with every memory, so that a change of the rules below can find the rows it must redo. */
+export const tokenizerRevision = 1
+
+const stopWords = new Set(english.stop)
+const irregular: Record<string, string> = Object.assign(Object.create(null), english.irregular)
+// letters, marks and digits; an apostrophe joins ("caroline's"), the part after it is cut below
+const word = /[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*/gu
+const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u
+/** No index entry grows without bound: what is longer is cut, at write and at query time alike. */
+const longestTerm = 64
+
+/** Terms of a text in order: NFKC, lower case, stop words dropped, irregular forms folded, Porter2. Scripts without spaces give bigrams. */
+export function tokenize(text: string, language?: string | null): string[] {
+  const neutral = language != null && !/^en\b/i.test(language)
+  const terms: string[] = []
+  for (const [run] of text.normalize('NFKC').replaceAll('’', "'").toLowerCase().matchAll(word)) {
+    if (unspaced.test(run)) {
+      terms.push(...bigrams(run))
+      continue
+    }
+    const base = run.split("'", 1)[0] as string
+    if (neutral) {
+      terms.push(base.slice(0, longestTerm))
+    } else if (!stopWords.has(base)) {
+      const folded = irregular[base] ?? base
+      terms.push(stem(irregular[folded] ?? folded).slice(0, longestTerm))
+    }
+  }
+  return terms
+}
+
+function bigrams(run: string): string[] {
+  const characters = [...run]
+  if (characters.length === 1) return characters
+  return characters.slice(1).map((character, i) => `${characters[i]}${character}`)
+}
+
+/** Distinct terms with how often each occurs, and how many there are in all. */
+export function countTerms(text: string, language?: string | null): { counts: Map<string, number>; length: number } {
+  const counts = new Map<string, number>()
+  const terms = tokenize(text, language)
+  for (const term of terms) counts.set(term, Math.min(32767, (counts.get(term) ?? 0) + 1))
+  return { counts, length: terms.length }
+}

@@ -1,0 +1,28 @@
+/** The real services that suites may ask for, by the variable that says where they are; local/services/run.ts starts them and sets it. */
+export const services = {
+  POSTGRES_URL: 'PostgreSQL 18',
+  POSTGRES16_URL: 'PostgreSQL 16',
+} as const
+
+export type ServiceVariable = keyof typeof services
+
+/**
+ * Where a service is, or undefined when it is absent: the suite is then skipped with the reason in its name. Called while tests are collected, outside of `test`.
+ * @throws Error when it is absent and REQUIRE_SERVICES=1, so that CI never passes by skipping
+ */
+export function requireService(variable: ServiceVariable): string | undefined {
+  const found = process.env[variable]
+  if (found) return found
+  if (process.env.REQUIRE_SERVICES === '1') {
+    throw new Error(
+      `${variable} is not set and REQUIRE_SERVICES=1 asks for ${services[variable]}. Run the tests by \`node local/services/run.ts postgres --major 18 --major 16 -- npm test\`.`,
+    )
+  }
+  return undefined
+}
+
+/** Vitest's global setup: one line that says what the run has. */
+export function setup(): void {
+  const state = Object.entries(services).map(([variable, name]) => `${name} ${process.env[variable] ? 'yes' : `no (${variable} is not set)`}`)
+  console.log(`services: ${state.join(', ')}`)
+}
