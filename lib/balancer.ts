@@ -1,5 +1,5 @@
 import { Duration } from 'aws-cdk-lib'
-import { Peer, Port } from 'aws-cdk-lib/aws-ec2'
+import { Peer } from 'aws-cdk-lib/aws-ec2'
 import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import type { Construct } from 'constructs'
 import type { HttpRow } from '../functions/manifest.ts'
@@ -29,7 +29,7 @@ export function loadBalancer(scope: Construct, { handlers, rows, network, settin
     }),
   })
   listener.connections.allowDefaultPortFrom(settings.internalLoadBalancer ? Peer.ipv4(network.vpc.vpcCidrBlock) : Peer.anyIpv4())
-  const targets = new Map(rows.map(({ name }) => [name, targetGroup(scope, handlers.get(name), network)]))
+  const targets = new Map(rows.map(({ name }) => [name, targetGroup(handlers.get(name), network)]))
   // The logical id is the priority, not the path: a new route then moves conditions between rules, where moved priorities would collide in mid-update.
   for (const [index, { owner, path, methods }] of balancerRules(rows).entries()) {
     new elb.ApplicationListenerRule(scope, `Rule${index + 1}`, {
@@ -42,7 +42,7 @@ export function loadBalancer(scope: Construct, { handlers, rows, network, settin
   return balancer
 }
 
-function targetGroup(scope: Construct, handler: Handler | undefined, { vpc }: Network): elb.ApplicationTargetGroup {
+function targetGroup(handler: Handler | undefined, { vpc }: Network): elb.ApplicationTargetGroup {
   if (handler?.placed.on !== 'task' || !handler.placed.service) throw new Error(`${handler?.row.name} is not a service: only http tasks stand behind the load balancer.`)
   return new elb.ApplicationTargetGroup(handler, 'Targets', {
     vpc,

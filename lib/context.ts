@@ -10,18 +10,25 @@ export class ContextError extends Error {
   override readonly name = 'ContextError'
 }
 
+const Subnets = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.string().regex(/^subnet-([0-9a-f]{8}|[0-9a-f]{17})$/)).min(2))
+
 /** Shape of each context key, and what it takes in words. */
 const keys = {
   stage: { shape: z.enum(stageNames), takes: stageNames.join(', ') },
   compute: { shape: z.enum(computeNames), takes: computeNames.join(', ') },
   image: { shape: z.string().min(1).optional(), takes: 'the URI of a container image, with its tag or digest' },
-  vpcId: { shape: z.string().startsWith('vpc-').optional(), takes: 'the id of a VPC (vpc-…)' },
+  vpcId: {
+    shape: z
+      .string()
+      .regex(/^vpc-([0-9a-f]{8}|[0-9a-f]{17})$/)
+      .optional(),
+    takes: 'the id of a VPC (vpc-…)',
+  },
   vpcCidr: { shape: z.cidrv4().optional(), takes: 'the address range of that VPC, such as 10.0.0.0/16' },
-  subnetIds: { shape: commaSeparated('subnet-').optional(), takes: 'subnet ids in at least two zones, separated by commas' },
-}
-
-function commaSeparated(prefix: string) {
-  return z.string().transform((text) => text.split(',')).pipe(z.array(z.string().startsWith(prefix)).min(2))
+  subnetIds: { shape: Subnets.optional(), takes: 'subnet ids in at least two zones, separated by commas' },
 }
 
 export type DeployContext = { [K in keyof typeof keys]: z.infer<(typeof keys)[K]['shape']> }

@@ -28,9 +28,7 @@ export type HandlerProps = {
 }
 
 /** A row on its host. A service exists for http and records; a job is started by its schedule or by hand. */
-export type Placed =
-  | { on: 'lambda'; fn: lambda.Function }
-  | { on: 'task'; definition: ecs.FargateTaskDefinition; container: ecs.ContainerDefinition; service?: ecs.FargateService }
+export type Placed = { on: 'lambda'; fn: lambda.Function } | { on: 'task'; definition: ecs.FargateTaskDefinition; container: ecs.ContainerDefinition; service?: ecs.FargateService }
 
 /** Turns a manifest row into a Lambda function or a Fargate task: size, logs, environment, and permission for exactly its secrets. */
 export class Handler extends Construct {

@@ -1,4 +1,4 @@
-import { Fn } from 'aws-cdk-lib'
+import { Annotations, Fn } from 'aws-cdk-lib'
 import * as ec2 from 'aws-cdk-lib/aws-ec2'
 import { Construct } from 'constructs'
 import type { GivenVpc } from './context.ts'
@@ -31,6 +31,7 @@ export class Network extends Construct {
 function importVpc(scope: Construct, { vpcId, vpcCidr, subnetIds }: GivenVpc): ec2.IVpc {
   // Nothing here reads the zones, but the import wants one for each subnet; a look-up would need an account at synth.
   const availabilityZones = subnetIds.map((_, index) => Fn.select(index, Fn.getAzs()))
+  Annotations.of(scope).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId', 'A given VPC keeps its own routes and endpoints.')
   return ec2.Vpc.fromVpcAttributes(scope, 'Vpc', { vpcId, vpcCidrBlock: vpcCidr, availabilityZones, privateSubnetIds: subnetIds })
 }
 

@@ -7,7 +7,9 @@ export type Target = 'lambda' | 'task'
 export function targetOf(row: ManifestRow, compute: Compute): Target {
   const target = compute === 'mixed' ? (row.kind === 'http' ? 'lambda' : 'task') : compute === 'lambda' ? 'lambda' : 'task'
   if (!row.hosts.includes(target)) {
-    throw new Error(`The handler ${row.name} may not run on ${target}: its row in functions/manifest.ts lists ${row.hosts.join(', ')}. Deploy with another -c compute, or add the host.`)
+    throw new Error(
+      `The handler ${row.name} may not run on ${target}: its row in functions/manifest.ts lists ${row.hosts.join(', ')}. Deploy with another -c compute, or add the host.`,
+    )
   }
   return target
 }

@@ -12,33 +12,34 @@ import { scheduleJob } from './schedule.ts'
 import { settingsOf } from './settings.ts'
 import { taskPlatform } from './task.ts'
 
-export type SomaStackProps = { context: DeployContext; rows?: readonly ManifestRow[]; functionsRoot?: string }
+/** `functionsRoot` is the folder with `<name>/lambda.ts`; package-lock.json and node_modules are beside it. */
+export type SomaStackProps = { context: DeployContext; functionsRoot?: string }
 
 /** One stage of Soma Memory: every manifest row on its host, what calls it, and what it may call. */
 export class SomaStack extends Stack {
   readonly handlers: ReadonlyMap<string, Handler>
 
   constructor(scope: Construct, props: SomaStackProps) {
-    const { context, rows = manifest, functionsRoot = fileURLToPath(new URL('../functions', import.meta.url)) } = props
+    const { context, functionsRoot = fileURLToPath(new URL('../functions', import.meta.url)) } = props
     const { stage, compute } = context
     const settings = settingsOf(stage)
     super(scope, `soma-${stage}`, { description: `Soma Memory, ${stage}`, terminationProtection: settings.removalPolicy === 'retain', tags: { app: 'soma-memory', stage } })
 
-    const targets = [...new Set(rows.map((row) => targetOf(row, compute)))]
+    const targets = [...new Set(manifest.map((row) => targetOf(row, compute)))]
     const network = new Network(this, 'Network', { given: givenVpc(context), targets })
     const platform = targets.includes('task') ? taskPlatform(this, { network, stage, image: context.image }) : undefined
     const place = (row: ManifestRow) => new Handler(this, { row, target: targetOf(row, compute), stage, settings, network, platform, functionsRoot })
-    this.handlers = new Map(rows.map((row) => [row.name, place(row)]))
+    this.handlers = new Map(manifest.map((row) => [row.name, place(row)]))
 
-    for (const row of rows) for (const name of row.invokes ?? []) this.handler(row.name).mayInvoke(this.handler(name))
-    for (const row of rows) if (row.kind === 'job' && row.everySeconds !== null) scheduleJob(this.handler(row.name), row.everySeconds, { network, platform })
+    for (const row of manifest) for (const name of row.invokes ?? []) this.handler(row.name).mayInvoke(this.handler(name))
+    for (const row of manifest) if (row.kind === 'job' && row.everySeconds !== null) scheduleJob(this.handler(row.name), row.everySeconds, { network, platform })
 
-    const http = rows.filter((row) => row.kind === 'http')
+    const http = manifest.filter((row) => row.kind === 'http')
     const front = { handlers: this.handlers, rows: http }
     if (compute === 'container') this.output('Url', `http://${loadBalancer(this, { ...front, network, settings }).loadBalancerDnsName}`, 'Base URL, inside the VPC')
     else this.output('Url', httpApi(this, { ...front, stage }).apiEndpoint, 'Base URL')
     this.output('HandlerSecurityGroup', network.handlers.securityGroupId, 'The security group a database has to admit')
-    for (const row of rows) if (row.kind === 'job' && row.everySeconds === null) this.nameOnDemand(row)
+    for (const row of manifest) if (row.kind === 'job' && row.everySeconds === null) this.nameOnDemand(row)
     if (platform) this.output('ClusterName', platform.cluster.clusterName, 'Where to run a task by hand')
   }
 

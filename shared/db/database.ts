@@ -22,11 +22,11 @@ export const defaultTimeoutMs = 15_000
 const attempts = 4
 
 /** A database over any pool that speaks pg: real Postgres and the embedded engine are the same code from here on. */
-export function databaseOver(pool: pg.Pool, engine: Database['engine'], close: () => Promise<void>): Database {
+export function databaseOver(pool: pg.Pool, engine: Database['engine'], close: () => Promise<void>, timeoutMs = defaultTimeoutMs): Database {
   return {
     engine,
     close,
-    transaction: (access, work) => retrying(() => once(pool, access, work)),
+    transaction: (access, work) => retrying(() => once(pool, { timeoutMs, ...access }, work)),
     maintenance: async (work) => {
       const client = await connect(pool)
       try {
@@ -107,7 +107,7 @@ export async function assertSafeRole(db: Database, role: Role): Promise<void> {
 }
 
 /** Opens a pool on a real Postgres. `max` connections; a wait over 5 s for one is an `unavailable`. */
-export function openPostgres(options: { url: string; max: number; sslRootCert?: string; onError: (error: Error) => void }): Database {
+export function openPostgres(options: { url: string; max: number; sslRootCert?: string; statementTimeoutMs?: number; onError: (error: Error) => void }): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max,
@@ -117,5 +117,5 @@ export function openPostgres(options: { url: string; max: number; sslRootCert?: 
     ...(options.sslRootCert ? { ssl: { ca: options.sslRootCert, rejectUnauthorized: true } } : {}),
   })
   pool.on('error', options.onError)
-  return databaseOver(pool, 'postgres', () => pool.end())
+  return databaseOver(pool, 'postgres', () => pool.end(), options.statementTimeoutMs)
 }

@@ -5,9 +5,10 @@ import { sql as memories } from './migrations/0002-memories.ts'
 import { sql as pipeline } from './migrations/0003-pipeline.ts'
 import { sql as writeFunctions } from './migrations/0004-write-functions.ts'
 import { sql as storeFunction } from './migrations/0005-store-function.ts'
+import { sql as workerPolicies } from './migrations/0006-worker-policies.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
-export const migrations = [rolesAndTenants, memories, pipeline, writeFunctions, storeFunction] as const
+export const migrations = [rolesAndTenants, memories, pipeline, writeFunctions, storeFunction, workerPolicies] as const
 export const schemaVersion = migrations.length
 
 export type MigrationReport = { from: number; to: number }

@@ -9,7 +9,7 @@ export async function findScope(tx: Sql, tenantId: number, namespace: string, us
   const [row] = await tx.query<{ key: number; namespace_key: number; memories: string; model_key: number | null; has_tail: boolean }>(
     `select s.scope_key as key, n.scope_key as namespace_key,
        coalesce((select t.memories from scope_stats t where t.tenant_id = $1::integer and t.scope_key = s.scope_key),
-         (select count(*) from (select from memories m where m.tenant_id = $1::integer and m.${column} = s.scope_key limit 2000) some)) as memories,
+         (select count(*) from (select from memories m where m.tenant_id = $1::integer and m.${column} = s.scope_key limit 2000) counted)) as memories,
        (select e.model_key from embedding_models e where e.name = $4::text and e.dimension = $5::integer) as model_key,
        exists (select from vector_pending q where q.tenant_id = $1::integer and q.namespace_key = n.scope_key${column === 'user_key' ? ' and q.user_key = s.scope_key' : ''}) as has_tail
      from scopes s join scopes n on n.tenant_id = $1::integer and n.namespace = $2::text and n.user_id is null

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type Embedded, type EmbeddedOptions, openEmbedded } from '../../shared/db/embedded/index.ts'
+import { type Embedded, type EmbeddedOptions, openEmbedded } from '../../shared/embedded/index.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'embedded-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -231,7 +231,7 @@ function rewrite(file: string, from: string, to: string): void {
 }
 
 function run(script: string): ChildProcess {
-  const module = new URL('../../shared/db/embedded/index.ts', import.meta.url).href
+  const module = new URL('../../shared/embedded/index.ts', import.meta.url).href
   const source = `import { openEmbedded } from '${module}'\n${script}`
   return spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: ['ignore', 'pipe', 'inherit'] })
 }

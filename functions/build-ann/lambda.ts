@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { buildAnnDeps } from './deps.ts'
+import { createBuildAnn } from './handler.ts'
+
+export const handler = lambdaJob('owner', (runtime) => createBuildAnn(buildAnnDeps(runtime)))

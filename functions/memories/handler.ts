@@ -1,0 +1,50 @@
+import type { HttpHandler } from '../../shared/handler/index.ts'
+import { contextOf, createApp, idempotencyKey, ifMatch, queryOf, readJson } from '../../shared/http/index.ts'
+import { forgetMemory, getMemory, listMemories, memoryHistory, patchMemory } from '../../shared/memory/index.ts'
+import type { MemoriesDeps } from './deps.ts'
+
+const mebibyte = 1024 * 1024
+
+/** Reads, changes, forgets and lists memories. */
+export function createMemories(deps: MemoriesDeps): HttpHandler {
+  const app = createApp('memories', deps)
+
+  app.post('/v1/memories/list', async (c) => {
+    const ctx = await contextOf(c, deps)
+    return c.json(await listMemories(ctx, await readJson(c.req.raw, mebibyte)))
+  })
+
+  app.get('/v1/memories/:id', async (c) => {
+    const ctx = await contextOf(c, deps)
+    queryOf(c, [])
+    const memory = await getMemory(ctx, c.req.param('id'))
+    c.header('etag', `"${memory.version}"`)
+    return c.json(memory)
+  })
+
+  app.get('/v1/memories/:id/history', async (c) => {
+    const ctx = await contextOf(c, deps)
+    const { cursor } = queryOf(c, ['cursor'])
+    return c.json(await memoryHistory(ctx, c.req.param('id'), cursor))
+  })
+
+  app.patch('/v1/memories/:id', async (c) => {
+    const ctx = await contextOf(c, deps)
+    const body = await readJson(c.req.raw, mebibyte)
+    const changed = await patchMemory(ctx, c.req.param('id'), body, { ifVersion: ifMatch(c), idempotencyKey: idempotencyKey(c) })
+    deps.wakeDrain()
+    c.header('etag', `"${changed.memory.version}"`)
+    if (changed.replayed) c.header('idempotent-replayed', 'true')
+    return c.json(changed.memory)
+  })
+
+  app.delete('/v1/memories/:id', async (c) => {
+    const ctx = await contextOf(c, deps)
+    const forgotten = await forgetMemory(ctx, c.req.param('id'), { ifVersion: ifMatch(c), idempotencyKey: idempotencyKey(c) })
+    deps.wakeDrain()
+    if (forgotten.replayed) c.header('idempotent-replayed', 'true')
+    return c.body(null, 204)
+  })
+
+  return app
+}

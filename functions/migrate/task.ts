@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { migrateDeps } from './deps.ts'
+import { createMigrate } from './handler.ts'
+
+await jobTask('owner', (runtime) => createMigrate(migrateDeps(runtime)))

@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { rollupUsageDeps } from './deps.ts'
+import { createRollupUsage } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createRollupUsage(rollupUsageDeps(runtime)))

@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { rollupUsageDeps } from './deps.ts'
+import { createRollupUsage } from './handler.ts'
+
+await jobTask('worker', (runtime) => createRollupUsage(rollupUsageDeps(runtime)))

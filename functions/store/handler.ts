@@ -1,0 +1,36 @@
+import type { HttpHandler } from '../../shared/handler/index.ts'
+import { contextOf, createApp, idempotencyKey, readJson } from '../../shared/http/index.ts'
+import { storeMemories, storeMemory } from '../../shared/memory/index.ts'
+import type { StoreDeps } from './deps.ts'
+
+const mebibyte = 1024 * 1024
+
+/** Stores memories; after the commit it wakes the drain, so that what was stored is indexed within moments. */
+export function createStore(deps: StoreDeps): HttpHandler {
+  const app = createApp('store', deps)
+
+  app.post('/v1/memories', async (c) => {
+    const ctx = await contextOf(c, deps)
+    const body = await readJson(c.req.raw, mebibyte)
+    const end = deps.metrics.persistence.startTimer({ operation: 'store' })
+    const stored = await storeMemory(ctx, body, idempotencyKey(c))
+    end({ status: 'ok' })
+    deps.wakeDrain()
+    c.header('etag', `"${stored.memory.version}"`)
+    if (stored.replayed) c.header('idempotent-replayed', 'true')
+    return c.json(stored.memory, stored.status as 200 | 201)
+  })
+
+  app.post('/v1/memories/bulk', async (c) => {
+    const ctx = await contextOf(c, deps)
+    const body = await readJson(c.req.raw, 5 * mebibyte)
+    const end = deps.metrics.persistence.startTimer({ operation: 'store_bulk' })
+    const stored = await storeMemories(ctx, body, idempotencyKey(c))
+    end({ status: 'ok' })
+    deps.wakeDrain()
+    if (stored.replayed) c.header('idempotent-replayed', 'true')
+    return c.json(stored.body)
+  })
+
+  return app
+}

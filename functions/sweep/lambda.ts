@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { sweepDeps } from './deps.ts'
+import { createSweep } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createSweep(sweepDeps(runtime)))

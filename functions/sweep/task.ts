@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { sweepDeps } from './deps.ts'
+import { createSweep } from './handler.ts'
+
+await jobTask('worker', (runtime) => createSweep(sweepDeps(runtime)))

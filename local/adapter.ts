@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { manifest } from '../functions/manifest.ts'
+import { inProcessBus, type Subscriber } from '../shared/bus/index.ts'
+import type { Config } from '../shared/config/index.ts'
+import { assertSafeRole, assertSchema, migrate } from '../shared/db/index.ts'
+import { openEmbeddedDatabase } from '../shared/embedded/index.ts'
+import type { JobReport } from '../shared/handler/index.ts'
+import { assembleRuntime, type Databases, openDatabases } from '../shared/host/index.ts'
+import type { Log } from '../shared/telemetry/index.ts'
+import { dispatch } from './dispatch.ts'
+import { createHandlers, type Handlers } from './handlers.ts'
+import { createJobs, type Jobs } from './jobs.ts'
+import { keepTidy } from './tidy.ts'
+
+export type Local = {
+  fetch(request: Request): Promise<Response>
+  runJob(name: string, signal?: AbortSignal): Promise<JobReport>
+  jobs: Jobs
+  db: Databases
+  config: Config
+  /** Ends the jobs and closes the databases. */
+  close(): Promise<void>
+}
+
+/** Opens the databases (embedded, or POSTGRES_*), migrates where that is local, and wires every handler of the manifest: no port, no timers. */
+export async function openLocal(config: Config, log: Log): Promise<Local> {
+  const databases = await openAny(config, log)
+  try {
+    if (config.STAGE === 'local') await migrate(databases.owner)
+    await assertSchema(databases.app)
+    await assertSafeRole(databases.app, 'soma_app')
+    await assertSafeRole(databases.worker, 'soma_worker')
+  } catch (error) {
+    await closeDatabases(databases)
+    throw error
+  }
+  // the bus and the jobs hold the handlers, whose deps hold the bus and the jobs: both are looked up when they are used
+  let handlers: Handlers | undefined
+  let jobs: Jobs | undefined
+  const publisher = inProcessBus(() => subscribersOf(handlers as Handlers))
+  const runtime = assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? localSigningKey(config), wake: (job) => jobs?.wake(job), publisher })
+  handlers = createHandlers(runtime)
+  const tidy = keepTidy(databases.owner, log)
+  const startedJobs = createJobs(handlers.jobs, log, (report) => tidy.worked(report.done))
+  jobs = startedJobs
+  const http = dispatch(handlers.http)
+  return {
+    fetch: async (request) => http.fetch(request),
+    runJob: startedJobs.run,
+    jobs: startedJobs,
+    db: databases,
+    config,
+    async close() {
+      await tidy.stop()
+      await startedJobs.stop()
+      await closeDatabases(databases)
+    },
+  }
+}
+
+async function openAny(config: Config, log: Log): Promise<Databases> {
+  if (config.POSTGRES_URL) return openDatabases(config, log)
+  const dataDir = config.SOMA_DATA_DIR === 'memory://' ? config.SOMA_DATA_DIR : resolve(config.SOMA_DATA_DIR)
+  const database = await openEmbeddedDatabase({
+    dataDir, statementTimeoutMs: config.STATEMENT_TIMEOUT_MS, onEvent: (event) => (event.type === 'opened' ? log.debug(event, 'engine') : log.warn(event, 'engine')),
+  })
+  return { app: database, worker: database, owner: database }
+}
+
+async function closeDatabases(databases: Databases): Promise<void> {
+  for (const database of new Set(Object.values(databases))) await database.close()
+}
+
+function subscribersOf(handlers: Handlers): Subscriber[] {
+  return manifest.flatMap((row) => (row.kind === 'records' ? [{ name: row.name, topic: row.topic, batchSize: row.batchSize, handler: handlers.records[row.name] as Subscriber['handler'] }] : []))
+}
+
+/** A key of this data directory's own, made once: cursors stay good over a restart. */
+function localSigningKey(config: Config): string {
+  if (config.SOMA_DATA_DIR === 'memory://') return randomBytes(32).toString('hex')
+  const file = join(resolve(config.SOMA_DATA_DIR), 'signing-key')
+  mkdirSync(resolve(config.SOMA_DATA_DIR), { recursive: true, mode: 0o700 })
+  try {
+    writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  return readFileSync(file, 'utf8').trim()
+}

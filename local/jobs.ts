@@ -1,0 +1,66 @@
+import { manifest } from '../functions/manifest.ts'
+import type { JobHandler, JobReport } from '../shared/handler/index.ts'
+import type { Log } from '../shared/telemetry/index.ts'
+
+/** On one machine a lost wake-up need not wait for the cloud's minute. */
+const longestPauseSeconds = 10
+
+export type Jobs = { run(name: string, signal?: AbortSignal): Promise<JobReport>; wake(name: string): void; schedule(): void; stop(): Promise<void> }
+
+/** Runs jobs one at a time each: by name, by wake-up, and on the manifest's schedule. */
+export function createJobs(handlers: Record<string, JobHandler>, log: Log, onReport: (report: JobReport) => void = () => {}): Jobs {
+  const ending = new AbortController()
+  const running = new Map<string, Promise<JobReport>>()
+  const again = new Set<string>()
+  const timers: NodeJS.Timeout[] = []
+
+  function run(name: string, signal: AbortSignal = ending.signal): Promise<JobReport> {
+    const handler = handlers[name]
+    if (!handler) throw new Error(`There is no job "${name}"; there are ${Object.keys(handlers).join(', ')}.`)
+    const before = running.get(name) ?? Promise.resolve()
+    const start = async () => {
+      const report = await handler(signal)
+      onReport(report)
+      return report
+    }
+    const current = before.then(start, start).finally(() => {
+      if (running.get(name) === current) running.delete(name)
+    })
+    running.set(name, current)
+    return current
+  }
+
+  function wake(name: string): void {
+    if (ending.signal.aborted) return
+    // one run is enough for any number of wake-ups that come while it works, if one more follows it
+    if (running.has(name)) {
+      again.add(name)
+      return
+    }
+    run(name).then(
+      () => {
+        if (again.delete(name)) wake(name)
+      },
+      (error) => {
+        again.delete(name)
+        log.warn({ err: error, job: name }, 'a job failed; its schedule tries again')
+      },
+    )
+  }
+
+  return {
+    run,
+    wake,
+    schedule() {
+      for (const row of manifest) {
+        if (row.kind !== 'job' || row.everySeconds === null || !row.hosts.includes('local')) continue
+        timers.push(setInterval(() => wake(row.name), Math.min(row.everySeconds, longestPauseSeconds) * 1000).unref())
+      }
+    },
+    async stop() {
+      for (const timer of timers) clearInterval(timer)
+      ending.abort()
+      await Promise.allSettled(running.values())
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+
+let lambda: LambdaClient | undefined
+let secrets: SecretsManagerClient | undefined
+const lambdaClient = () => (lambda ??= new LambdaClient({}))
+
+/** Fetches secrets by ARN; a secret is the plain text or `{"value": "…"}`. @throws Error that names the variable, never the value */
+export async function fetchSecrets<Name extends string>(arns: Partial<Record<Name, string>>): Promise<Partial<Record<Name, string>>> {
+  const entries = Object.entries(arns) as [Name, string][]
+  if (!entries.length) return {}
+  secrets ??= new SecretsManagerClient({})
+  const client = secrets
+  const values = await Promise.all(
+    entries.map(async ([name, arn]) => {
+      try {
+        const answer = await client.send(new GetSecretValueCommand({ SecretId: arn }))
+        return [name, plain(answer.SecretString ?? '')] as const
+      } catch (cause) {
+        throw new Error(`The secret of ${name} cannot be read.`, { cause })
+      }
+    }),
+  )
+  return Object.fromEntries(values) as Partial<Record<Name, string>>
+}
+
+function plain(secret: string): string {
+  if (!secret.startsWith('{')) return secret
+  const parsed: unknown = JSON.parse(secret)
+  const value = typeof parsed === 'object' && parsed !== null && 'value' in parsed ? parsed.value : undefined
+  if (typeof value !== 'string') throw new Error('a secret in JSON takes the form {"value": "…"}')
+  return value
+}
+
+/** Invokes a function and waits for its JSON. @throws Error when the function itself failed */
+export async function invokeFunction(functionName: string, payload: unknown): Promise<unknown> {
+  const answer = await lambdaClient().send(new InvokeCommand({ FunctionName: functionName, Payload: Buffer.from(JSON.stringify(payload)) }))
+  if (answer.FunctionError) throw new Error(`${functionName} failed: ${answer.FunctionError}`)
+  return JSON.parse(Buffer.from(answer.Payload ?? []).toString() || 'null')
+}
+
+/** Invokes a function and does not wait for what it does. */
+export async function invokeAsync(functionName: string, payload: unknown): Promise<void> {
+  await lambdaClient().send(new InvokeCommand({ FunctionName: functionName, InvocationType: 'Event', Payload: Buffer.from(JSON.stringify(payload)) }))
+}

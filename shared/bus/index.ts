@@ -1,0 +1,3 @@
+export { inProcessBus } from './in-process.ts'
+export { type Consumer, type Invoke, invokingPublisher } from './invoke.ts'
+export type { Publisher, Subscriber } from './port.ts'

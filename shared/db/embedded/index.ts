@@ -1,1 +1,0 @@
-export { type Embedded, type EmbeddedOptions, openEmbedded } from './open.ts'

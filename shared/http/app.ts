@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto'
+import { Hono } from 'hono'
+import type { Context } from 'hono'
+import type { Database } from '../db/index.ts'
+import { AppError } from '../problem/index.ts'
+import type { Log, Metrics } from '../telemetry/index.ts'
+import type { Authenticate, Ctx } from '../tenant/index.ts'
+import { textProblem } from './json.ts'
+import { asAppError, problemResponse } from './problem-response.ts'
+
+/** What every HTTP handler needs; each names what it needs beyond. */
+export type HttpDeps = { app: Database; worker: Database; authenticate: Authenticate; signingKey: string; corsOrigins: string[]; log: Log; metrics: Metrics }
+export type Env = { Variables: { requestId: string; outcome: Record<string, unknown> } }
+export type SomaApp = Hono<Env>
+
+/** A Hono app with request id, problem answers, one log line and the metrics of each request. */
+export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' | 'corsOrigins'>): SomaApp {
+  const app = new Hono<Env>()
+  app.use(async function observe(c, next) {
+    const started = performance.now()
+    c.set('requestId', saneRequestId(c.req.header('x-request-id')))
+    c.set('outcome', {})
+    await next()
+    c.header('x-request-id', c.get('requestId'))
+    c.header('x-content-type-options', 'nosniff')
+    if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
+    const endpoint = endpointOf(c)
+    const ms = performance.now() - started
+    deps.metrics.apiRequests.inc({ endpoint, method: c.req.method, status: String(c.res.status) })
+    deps.metrics.apiLatency.observe({ endpoint, method: c.req.method }, ms / 1000)
+    deps.log.info({ handler: name, endpoint, method: c.req.method, status: c.res.status, ms: Math.round(ms * 10) / 10, request_id: c.get('requestId'), ...c.get('outcome') }, 'request')
+  })
+  if (deps.corsOrigins.length) app.use(cors(deps.corsOrigins))
+  app.onError((error, c) => {
+    const known = asAppError(error)
+    if (known.code === 'internal') deps.log.error({ request_id: c.get('requestId'), err: known.details.cause }, 'internal error')
+    c.get('outcome').code = known.code
+    return problemResponse(known, { path: c.req.path, id: c.get('requestId') })
+  })
+  app.notFound((c) => {
+    const allowed = app.routes.filter((route) => route.method !== 'ALL' && matches(route.path, c.req.path)).map((route) => route.method)
+    const error = allowed.length
+      ? new AppError('method_not_allowed', `This path takes ${[...new Set(allowed)].join(', ')}.`, { headers: { allow: [...new Set(allowed)].join(', ') } })
+      : new AppError('not_found', 'There is no such path; /docs lists them.')
+    return problemResponse(error, { path: c.req.path, id: c.get('requestId') })
+  })
+  return app
+}
+
+/** The verified caller and the request, as verbs take them. @throws AppError unauthenticated, forbidden */
+export async function contextOf(c: Context<Env>, deps: HttpDeps): Promise<Ctx> {
+  const caller = await deps.authenticate(c.req.raw)
+  c.get('outcome').tenant = caller.tenant
+  const traceparent = c.req.header('traceparent')
+  const sane = traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined
+  return { ...caller, app: deps.app, worker: deps.worker, requestId: c.get('requestId'), traceparent: sane, signingKey: deps.signingKey, signal: c.req.raw.signal }
+}
+
+/** The header Idempotency-Key. @throws AppError invalid */
+export function idempotencyKey(c: Context<Env>): string | undefined {
+  const key = c.req.header('idempotency-key')
+  if (key === undefined) return undefined
+  if (key.length < 1 || key.length > 255 || textProblem(key)) throw new AppError('invalid', 'The header Idempotency-Key takes 1 to 255 characters.')
+  return key
+}
+
+/** The version in If-Match (`"3"`, or `*` for any). @throws AppError invalid */
+export function ifMatch(c: Context<Env>): number | undefined {
+  const header = c.req.header('if-match')
+  if (header === undefined || header === '*') return undefined
+  const match = /^"?(\d{1,9})"?$/.exec(header.trim())
+  if (!match) throw new AppError('invalid', 'The header If-Match takes the ETag of the memory, such as "3".')
+  return Number(match[1])
+}
+
+/** The query string, when it has no other names than these. @throws AppError invalid */
+export function queryOf<Name extends string>(c: Context<Env>, names: readonly Name[]): { [name in Name]?: string } {
+  const given = c.req.query()
+  const unknown = Object.keys(given).filter((name) => !(names as readonly string[]).includes(name))
+  if (unknown.length) throw new AppError('invalid', `Unknown query parameter: ${unknown.join(', ')}.`, { errors: unknown.map((name) => ({ pointer: `/${name}`, detail: 'is not a parameter here' })) })
+  return given as { [name in Name]?: string }
+}
+
+function saneRequestId(given: string | undefined): string {
+  return given && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+/** The route template, so that the label stays bounded. */
+function endpointOf(c: Context<Env>): string {
+  const route = c.req.matchedRoutes.findLast((one) => one.method !== 'ALL')
+  return route?.path ?? 'none'
+}
+
+function matches(template: string, path: string): boolean {
+  const pattern = template.split('/')
+  const parts = path.split('/')
+  return pattern.length === parts.length && pattern.every((step, i) => step.startsWith(':') || step === parts[i])
+}
+
+function cors(origins: string[]) {
+  return async function allowListedOrigins(c: Context<Env>, next: () => Promise<void>) {
+    const origin = c.req.header('origin')
+    const allowed = origin !== undefined && origins.includes(origin)
+    if (c.req.method === 'OPTIONS' && allowed) {
+      return c.body(null, 204, {
+        'access-control-allow-origin': origin, vary: 'origin', 'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+        'access-control-allow-headers': 'authorization, content-type, idempotency-key, if-match, x-request-id, x-api-key', 'access-control-max-age': '600',
+      })
+    }
+    await next()
+    if (allowed) {
+      c.header('access-control-allow-origin', origin)
+      c.header('vary', 'origin')
+      c.header('access-control-expose-headers', 'etag, x-request-id, idempotent-replayed, retry-after')
+    }
+  }
+}

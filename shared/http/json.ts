@@ -1,0 +1,68 @@
+import { AppError, type FieldError } from '../problem/index.ts'
+
+/** Far above what any field allows; keeps a hostile nesting away from code that recurses. */
+const deepest = 64
+
+/** Reads a JSON body of at most `maxBytes`, chunked or not. @throws AppError unsupported_media_type, too_large, malformed, invalid */
+export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+  const type = request.headers.get('content-type') ?? ''
+  if (!/^application\/(?:[\w.+-]+\+)?json\b/i.test(type)) throw new AppError('unsupported_media_type', 'Send JSON with "Content-Type: application/json".')
+  const text = await readText(request, maxBytes)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('malformed', 'The body is not JSON.', { cause })
+  }
+  const errors: FieldError[] = []
+  checkJson(value, '', 1, errors)
+  if (errors.length) throw new AppError('invalid', 'The body holds values that cannot be stored.', { errors: errors.slice(0, 20) })
+  return value
+}
+
+async function readText(request: Request, maxBytes: number): Promise<string> {
+  const tooLarge = () => new AppError('too_large', `The body takes at most ${maxBytes} bytes: send less, or several requests.`)
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  if (request.body) {
+    for await (const chunk of request.body) {
+      size += chunk.byteLength
+      if (size > maxBytes) throw tooLarge()
+      chunks.push(chunk)
+    }
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch (cause) {
+    throw new AppError('malformed', 'The body is not UTF-8.', { cause })
+  }
+}
+
+/** What JSON can say and Postgres cannot keep: NUL, lone surrogates, numbers beyond a double; and nesting without an end. */
+function checkJson(value: unknown, pointer: string, depth: number, errors: FieldError[]): void {
+  if (errors.length >= 20) return
+  if (typeof value === 'string') {
+    const wrong = textProblem(value)
+    if (wrong) errors.push({ pointer, detail: wrong })
+  } else if (typeof value === 'number') {
+    if (!Number.isFinite(value)) errors.push({ pointer, detail: 'is a number beyond a double' })
+  } else if (typeof value === 'object' && value !== null) {
+    if (depth > deepest) {
+      errors.push({ pointer, detail: `nests deeper than ${deepest} levels` })
+      return
+    }
+    for (const [name, inner] of Object.entries(value)) {
+      const at = `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+      const wrong = textProblem(name)
+      if (wrong) errors.push({ pointer: at.toWellFormed().replaceAll('\0', ''), detail: `the name ${wrong}` })
+      checkJson(inner, at, depth + 1, errors)
+    }
+  }
+}
+
+export function textProblem(text: string): string | undefined {
+  if (text.includes('\0')) return 'holds a NUL character'
+  if (!text.isWellFormed()) return 'holds half of a surrogate pair'
+  return undefined
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import type { Publisher } from '../bus/index.ts'
+import type { Database } from '../db/index.ts'
+import type { EventRecord, JobReport } from '../handler/index.ts'
+import { type ClaimedRow, claimOutbox, tenantsWaiting } from './claim.ts'
+import { type MemoryEvent, recordOf } from './event.ts'
+import { type Outcome, settleOutbox } from './settle.ts'
+
+export type DrainDeps = { worker: Database; publisher: Publisher; generation: () => Promise<number>; onFailure: (seq: string, error: string) => void }
+/** Rows a tenant gets in its turn: one with a long queue delays the others by one batch. */
+const batchSize = 200
+const tenantsPerRound = 50
+
+/** Publishes what is ready, turn by turn, until nothing is or the signal ends it. Any number of drains may run at once. */
+export async function drainOutbox(deps: DrainDeps, signal: AbortSignal): Promise<JobReport> {
+  const owner = randomUUID()
+  let sent = 0
+  let failed = 0
+  while (!signal.aborted) {
+    const tenants = await deps.worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) => tenantsWaiting(tx, tenantsPerRound))
+    if (!tenants.length) return { done: sent, remaining: false, detail: { sent, failed } }
+    for (const tenant of tenants) {
+      if (signal.aborted) break
+      const outcomes = await drainTurn(deps, owner, tenant)
+      sent += outcomes.filter((one) => one.error === null).length
+      failed += outcomes.filter((one) => one.error !== null).length
+    }
+  }
+  return { done: sent, remaining: true, detail: { sent, failed } }
+}
+
+async function drainTurn(deps: DrainDeps, owner: string, tenant: { tenant_id: number; name: string }): Promise<Outcome[]> {
+  const access = { role: 'soma_worker', tenantId: tenant.tenant_id } as const
+  const claim = await deps.worker.transaction(access, (tx) => claimOutbox(tx, tenant.tenant_id, owner, batchSize))
+  if (!claim.rows.length) return []
+  const generation = await deps.generation()
+  const records = claim.rows.map((row) => toRecord(row, tenant.name, generation))
+  const sendable = records.flatMap((record, index) => (record ? [{ record, index }] : []))
+  const answers = await deps.publisher.publish(sendable.map(({ record }) => record))
+  const outcomes = claim.rows.map((row): Outcome => ({ seq: row.seq, attempts: row.attempts, error: 'the version it names is gone', poison: true }))
+  for (const [place, { index }] of sendable.entries()) {
+    const failure = answers[place]
+    const outcome = outcomes[index] as Outcome
+    outcome.error = failure ? failure.error.message : null
+    outcome.poison = failure?.poison ?? false
+  }
+  for (const one of outcomes) if (one.error !== null) deps.onFailure(one.seq, one.error)
+  await deps.worker.transaction(access, (tx) => settleOutbox(tx, tenant.tenant_id, owner, outcomes, claim.guard, claim.more))
+  return outcomes
+}
+
+function toRecord(row: ClaimedRow, tenant: string, generation: number): EventRecord | undefined {
+  if (row.namespace === null) return undefined
+  const content = row.payload ?? { ...(row.text ? { text: row.text } : {}), ...(row.messages ? { messages: row.messages } : {}) }
+  const event: MemoryEvent = {
+    event_id: row.event_id, id: row.id, namespace: row.namespace, type: row.type as MemoryEvent['type'], timestamp: row.created_at.toISOString(),
+    payload: row.type === 'deleted' ? {} : content, tenant_id: tenant, generation, ...(row.version === null ? {} : { version: row.version }), ...(row.importance === null ? {} : { importance: row.importance }),
+  }
+  return recordOf(event, { topic: row.topic, traceparent: row.traceparent })
+}

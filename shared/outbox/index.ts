@@ -1,0 +1,6 @@
+export { applyByTenant, generationReader, sortRecords, type TenantBatch } from './consume.ts'
+export { type DrainDeps, drainOutbox } from './drain.ts'
+export { MemoryEvent, memoryEventsTopic, parseRecord, recordOf } from './event.ts'
+export { type PendingRow, pendingByTenant } from './pending.ts'
+export { backoffSeconds } from './settle.ts'
+export { sweep } from './sweep.ts'

@@ -1,0 +1,39 @@
+import type { Sql } from '../db/index.ts'
+
+export const maxAttempts = 10
+const baseSeconds = 1
+const longestSeconds = 300
+
+export type Outcome = { seq: string; attempts: number; error: string | null; poison: boolean }
+
+/** Seconds until the next attempt: exponential with full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015). */
+export function backoffSeconds(attempts: number, random = Math.random()): number {
+  return random * Math.min(longestSeconds, baseSeconds * 2 ** attempts)
+}
+
+/** Writes what became of leased rows; only those whose lease this owner still holds. Rows that failed for good are `dead` and stay visible. */
+export async function settleOutbox(tx: Sql, tenantId: number, owner: string, outcomes: Outcome[], guard: string | null, more: boolean): Promise<void> {
+  const sent = outcomes.filter((one) => one.error === null).map((one) => one.seq)
+  const failed = outcomes.filter((one) => one.error !== null)
+  if (sent.length) {
+    await tx.query(
+      `update outbox o set status = 'sent', sent_at = now(), lease_owner = null, lease_expires_at = null, last_error = null
+       where o.tenant_id = $1::integer and o.seq = any ($2::bigint[]) and o.lease_owner = $3::uuid`, [tenantId, sent, owner])
+  }
+  let soonest = more ? 0 : Number.POSITIVE_INFINITY
+  if (failed.length) {
+    const waits = failed.map((one) => backoffSeconds(one.attempts))
+    const dead = failed.map((one) => one.poison || one.attempts >= maxAttempts)
+    soonest = Math.min(soonest, ...waits.filter((_, i) => !dead[i]))
+    await tx.query(
+      `update outbox o set status = case when f.dead then 'dead' else 'pending' end, next_attempt_at = now() + make_interval(secs => f.wait), last_error = f.error,
+         lease_owner = null, lease_expires_at = null
+       from unnest($2::bigint[], $4::double precision[], $5::text[], $6::boolean[]) f (seq, wait, error, dead)
+       where o.tenant_id = $1::integer and o.seq = f.seq and o.lease_owner = $3::uuid`,
+      [tenantId, failed.map((one) => one.seq), owner, waits, failed.map((one) => (one.error as string).slice(0, 500)), dead])
+  }
+  if (guard !== null) await tx.query('delete from outbox_ready r where r.tenant_id = $1::integer and r.seq = $2::bigint', [tenantId, guard])
+  if (Number.isFinite(soonest)) {
+    await tx.query('insert into outbox_ready (tenant_id, not_before) values ($1::integer, now() + make_interval(secs => $2::double precision))', [tenantId, soonest])
+  }
+}

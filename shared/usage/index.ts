@@ -1,0 +1,2 @@
+export { rollupUsage } from './rollup.ts'
+export { type Stats, tenantStats } from './stats.ts'

@@ -1,0 +1,2 @@
+export { buildAnn } from './build-ann.ts'
+export { type IndexDeps, indexVectors } from './index-vectors.ts'

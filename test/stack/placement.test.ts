@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import { manifest } from '../../functions/manifest.ts'
+import { computeNames } from '../../lib/context.ts'
+import { pascalCase } from '../../lib/handler.ts'
+import { targetOf } from '../../lib/placement.ts'
+import { settingsOf, stageNames } from '../../lib/settings.ts'
+import { fargateSize } from '../../lib/task.ts'
+import { ofType, synth } from './synth.ts'
+
+describe.each(stageNames)('stage %s', (stage) => {
+  test.each(computeNames)('compute %s synthesises: every row is placed once, with a log that ends', (compute) => {
+    const { template, resources } = synth({ stage, compute })
+    const onLambda = manifest.filter((row) => targetOf(row, compute) === 'lambda').length
+    template.resourceCountIs('AWS::Lambda::Function', onLambda)
+    template.resourceCountIs('AWS::ECS::TaskDefinition', manifest.length - onLambda)
+    const logs = ofType(resources, 'AWS::Logs::LogGroup').map(([, { Properties }]) => Properties)
+    expect(logs.map((log) => log.LogGroupName).sort()).toEqual(manifest.map(({ name }) => `/soma/${stage}/${name}`).sort())
+    expect(new Set(logs.map((log) => log.RetentionInDays))).toEqual(new Set([settingsOf(stage).logRetentionDays]))
+  })
+})
+
+test.each(manifest)('$name as a function has the size, the time limit and the log of its row', (row) => {
+  const { properties, resources } = synth({ stage: 'prod' })
+  const settings = settingsOf('prod')
+  const fn = properties(row.name)
+  expect(fn).toMatchObject({ Runtime: 'nodejs24.x', Handler: 'index.handler', Architectures: ['arm64'], Timeout: row.timeoutSeconds })
+  expect(fn.MemorySize).toBe(row.memoryMb * settings.memoryMultiplier)
+  expect(fn.ReservedConcurrentExecutions).toBe(settings.reservedConcurrency[row.kind])
+  expect(resources[fn.LoggingConfig.LogGroup.Ref]?.Properties.LogGroupName).toBe(`/soma/prod/${row.name}`)
+  expect(fn.TracingConfig).toBeUndefined()
+})
+
+test.each(manifest)('$name as a task runs its task.ts, in a service unless it is a job', (row) => {
+  const synthesised = synth({ compute: 'container' })
+  const task = synthesised.properties(row.name)
+  expect(task.ContainerDefinitions[0].Command).toEqual(['node', `functions/${row.name}/task.ts`])
+  expect(task).toMatchObject({ Cpu: '512', Memory: '1024', RuntimePlatform: { CpuArchitecture: 'ARM64' } })
+  const placed = synthesised.placed(row.name)
+  if (placed.on !== 'task') throw new Error(`${row.name} is not a task.`)
+  const services = ofType(synthesised.resources, 'AWS::ECS::Service').filter(
+    ([, { Properties }]) => Properties.TaskDefinition.Ref === synthesised.logicalId(placed.definition.node.defaultChild),
+  )
+  expect(services.length).toBe(row.kind === 'job' ? 0 : 1)
+})
+
+describe.each(computeNames)('compute %s', (compute) => {
+  test('schedules each job at its rate and nothing else', () => {
+    const rules = ofType(synth({ compute }).resources, 'AWS::Events::Rule').map(([id, { Properties }]) => [id.replace(/Schedule\w+$/, ''), Properties.ScheduleExpression])
+    const jobs = manifest.filter((row) => row.kind === 'job').filter((row) => row.everySeconds !== null)
+    const rate = (seconds: number) => (seconds === 3600 ? 'rate(1 hour)' : seconds === 60 ? 'rate(1 minute)' : `rate(${seconds / 60} minutes)`)
+    expect(Object.fromEntries(rules)).toEqual(Object.fromEntries(jobs.map(({ name, everySeconds }) => [pascalCase(name), rate(everySeconds ?? 0)])))
+  })
+
+  test('names the migration as an output', () => {
+    const outputs = Object.keys(synth({ compute }).template.toJSON().Outputs)
+    expect(outputs).toContain(compute === 'lambda' ? 'MigrateFunction' : 'MigrateTask')
+  })
+})
+
+test('a stack of functions alone has no cluster, and its network only the endpoints a function needs', () => {
+  const { template, resources } = synth()
+  template.resourceCountIs('AWS::ECS::Cluster', 0)
+  template.resourceCountIs('AWS::EC2::NatGateway', 0)
+  const endpoints = ofType(resources, 'AWS::EC2::VPCEndpoint').map(([, { Properties }]) => /\.(\w+)"\]\]/.exec(JSON.stringify(Properties.ServiceName))?.[1])
+  expect(endpoints.sort()).toEqual(['lambda', 'secretsmanager'])
+})
+
+test('a row may only be placed on a host it lists', () => {
+  const [row] = manifest
+  if (!row) throw new Error('The manifest is empty.')
+  expect(() => targetOf({ ...row, hosts: ['task'] }, 'lambda')).toThrow(/store may not run on lambda: its row in functions\/manifest.ts lists task/)
+  expect(targetOf({ ...row, hosts: ['task'] }, 'container')).toBe('task')
+})
+
+test('a task has a size that Fargate sells', () => {
+  expect([100, 512, 1024, 1500, 8192].map(fargateSize)).toEqual([
+    { memoryLimitMiB: 512, cpu: 256 },
+    { memoryLimitMiB: 512, cpu: 256 },
+    { memoryLimitMiB: 1024, cpu: 512 },
+    { memoryLimitMiB: 2048, cpu: 1024 },
+    { memoryLimitMiB: 8192, cpu: 4096 },
+  ])
+})

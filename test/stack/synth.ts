@@ -1,0 +1,93 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { App, type CfnElement } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import { afterAll } from 'vitest'
+import cdk from '../../cdk.json' with { type: 'json' }
+import { manifest } from '../../functions/manifest.ts'
+import { type Compute, readContext } from '../../lib/context.ts'
+import type { Stage } from '../../lib/settings.ts'
+import { SomaStack } from '../../lib/stack.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: a CloudFormation template is read, not modelled
+export type Json = Record<string, any>
+export type Statement = { Action: string | string[]; Resource: unknown }
+
+const functionsRoot = join(import.meta.dirname, '../../functions')
+/** False while some handler has no lambda.ts yet: templates are then made with empty entries, which nothing bundles. */
+export const entriesExist = manifest.every(({ name }) => existsSync(join(functionsRoot, name, 'lambda.ts')))
+const temporaries: string[] = []
+function temporary(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'soma-stack-'))
+  temporaries.push(folder)
+  return folder
+}
+// In the test file that imports this one: thirteen bundles a run would fill the disk.
+afterAll(() => {
+  for (const folder of temporaries) rmSync(folder, { recursive: true })
+})
+
+function emptyEntries(): string {
+  const root = temporary()
+  writeFileSync(join(root, 'package-lock.json'), '{}')
+  for (const { name } of manifest) {
+    mkdirSync(join(root, 'functions', name), { recursive: true })
+    writeFileSync(join(root, 'functions', name, 'lambda.ts'), '')
+  }
+  return join(root, 'functions')
+}
+const entries = entriesExist ? functionsRoot : emptyEntries()
+
+export type SynthOptions = { stage?: Stage; compute?: Compute; context?: Record<string, unknown>; bundle?: boolean }
+export type Synthesised = ReturnType<typeof synthesise>
+const made = new Map<string, Synthesised>()
+
+/** The stack as `cdk synth` makes it with cdk.json's context; each combination once a test file. Code is bundled only on request. */
+export function synth(options: SynthOptions = {}): Synthesised {
+  const key = JSON.stringify(options)
+  const found = made.get(key) ?? synthesise(options)
+  made.set(key, found)
+  return found
+}
+
+function synthesise({ stage = 'dev', compute = 'lambda', context = {}, bundle = false }: SynthOptions) {
+  const outdir = temporary()
+  const app = new App({ outdir, context: { ...cdk.context, stage, compute, ...context, ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }) } })
+  const stack = new SomaStack(app, { context: readContext(app.node), functionsRoot: entries })
+  const template = Template.fromStack(stack)
+  const resources: Record<string, Json> = template.toJSON().Resources
+  const placed = (name: string) => {
+    const handler = stack.handlers.get(name)
+    if (!handler) throw new Error(`The stack has no handler ${name}.`)
+    return handler.placed
+  }
+  const logicalId = (element: unknown) => stack.resolve((element as CfnElement).logicalId) as string
+  return {
+    stack,
+    template,
+    resources,
+    outdir,
+    logicalId,
+    placed,
+    /** The function or task definition of a handler. */
+    properties(name: string): Json {
+      const on = placed(name)
+      return resources[logicalId((on.on === 'lambda' ? on.fn : on.definition).node.defaultChild)]?.Properties
+    },
+    environment(name: string): Record<string, unknown> {
+      const { Environment, ContainerDefinitions } = this.properties(name)
+      return Environment?.Variables ?? Object.fromEntries(ContainerDefinitions[0].Environment.map((variable: Json) => [variable.Name, variable.Value]))
+    },
+    /** What the handler's own role may do. */
+    statements(name: string): Statement[] {
+      const on = placed(name)
+      const role = logicalId((on.on === 'lambda' ? on.fn.role : on.definition.taskRole)?.node.defaultChild)
+      const policies = ofType(resources, 'AWS::IAM::Policy').filter(([, { Properties }]) => JSON.stringify(Properties.Roles) === JSON.stringify([{ Ref: role }]))
+      return policies.flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement)
+    },
+  }
+}
+
+export const ofType = (resources: Record<string, Json>, type: string): [string, Json][] => Object.entries(resources).filter(([, resource]) => resource.Type === type)
+export const asList = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value])
