@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { type Local, openLocal } from '../../local/adapter.ts'
+import { parseConfig } from '../../shared/config/index.ts'
+import { createLog } from '../../shared/telemetry/index.ts'
+import { type Ctx, insertKey, memoryScopes, type Scope } from '../../shared/tenant/index.ts'
+import { requireService } from './services.ts'
+
+export type Caller = { tenant: string; tenantId: number; key: string }
+/** A whole product on one engine, with helpers that speak to it as a client does. */
+export type Product = {
+  engine: 'pglite' | 'postgres 18' | 'postgres 16'
+  local: Local
+  /** The superuser's URL of the test's own database; undefined on the embedded engine. */
+  adminUrl: string | undefined
+  /** A new tenant with a key of these scopes (all memory scopes and admin unless told otherwise). */
+  tenant(scopes?: Scope[]): Promise<Caller>
+  /** Sends JSON (or a prepared body) as the caller; without one, without credentials. */
+  call(caller: Caller | null, method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** Drains, projects, indexes and rolls up until nothing is left. */
+  settle(): Promise<void>
+  /** A Ctx for calling a verb directly. */
+  ctx(caller: Caller, scopes?: Scope[]): Ctx
+}
+// biome-ignore lint/suspicious/noExplicitAny: tests read answers of many shapes
+export type Answer = { status: number; headers: Headers; body: any; text: string }
+
+/** The same suite on the embedded engine and on each real Postgres that is there. */
+export function describeEngines(name: string, suite: (product: () => Product) => void, engines: ('pglite' | 'postgres 18' | 'postgres 16')[] = ['pglite', 'postgres 18', 'postgres 16']): void {
+  for (const engine of engines) {
+    const variable = engine === 'postgres 16' ? 'POSTGRES16_URL' : 'POSTGRES_URL'
+    const url = engine === 'pglite' ? undefined : requireService(variable)
+    const skipped = engine !== 'pglite' && !url
+    describe.skipIf(skipped)(`${name} on ${engine}${skipped ? ` (skipped: no ${variable})` : ''}`, () => {
+      let product: Product | undefined
+      let cleanUp: (() => Promise<void>) | undefined
+      beforeAll(async () => {
+        const opened = await openProduct(engine, url)
+        product = opened.product
+        cleanUp = opened.close
+      })
+      afterAll(() => cleanUp?.())
+      suite(() => product as Product)
+    })
+  }
+}
+
+async function openProduct(engine: Product['engine'], serverUrl: string | undefined): Promise<{ product: Product; close(): Promise<void> }> {
+  const base = { SOMA_DATA_DIR: 'memory://', AUTH_MODE: 'mixed', LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent' }
+  const scratch = serverUrl ? await createScratch(serverUrl) : undefined
+  const config = parseConfig(scratch ? { ...base, SIGNING_KEY: 'a test signing key', POSTGRES_URL: scratch.loginUrl, POSTGRES_MIGRATION_URL: scratch.adminUrl } : base)
+  const local = await openLocal(config, createLog(config.LOG_LEVEL))
+  const product: Product = {
+    engine, local, adminUrl: scratch?.adminUrl,
+    tenant: (scopes = [...memoryScopes, 'admin']) => createCaller(local, scopes),
+    call: (caller, method, path, body, headers) => call(local, caller, method, path, body, headers),
+    async settle() {
+      await local.runJob('drain-outbox')
+      await local.runJob('rollup-usage')
+    },
+    ctx: (caller, scopes = [...memoryScopes, 'admin']) => ({
+      tenantId: caller.tenantId, tenant: caller.tenant, actor: 'test', scopes: new Set(scopes), app: local.db.app, worker: local.db.worker, requestId: 'test', signingKey: 'a test signing key',
+    }),
+  }
+  return {
+    product,
+    async close() {
+      await local.close()
+      await scratch?.drop()
+    },
+  }
+}
+
+async function createCaller(local: Local, scopes: Scope[]): Promise<Caller> {
+  const tenant = `t-${randomBytes(6).toString('hex')}`
+  const tenantId = await local.db.worker.transaction({ role: 'soma_worker', tenantId: null }, async (tx) => {
+    const [row] = await tx.query<{ tenant_id: number }>('insert into tenants (name) values ($1::text) returning tenant_id', [tenant])
+    return (row as { tenant_id: number }).tenant_id
+  })
+  const key = await local.db.worker.transaction({ role: 'soma_worker', tenantId }, (tx) => insertKey(tx, tenantId, 'local', { name: '', scopes }))
+  return { tenant, tenantId, key: key.key as string }
+}
+
+async function call(local: Local, caller: Caller | null, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream
+  const request = new Request(`http://soma.test${path}`, {
+    method,
+    headers: { ...(caller ? { authorization: `Bearer ${caller.key}` } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
+    ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
+  } as RequestInit)
+  const response = await local.fetch(request)
+  const text = await response.text()
+  const json = /json/.test(response.headers.get('content-type') ?? '')
+  return { status: response.status, headers: response.headers, text, body: json && text ? JSON.parse(text) : undefined }
+}
+
+/** A database of the test file's own, and a login that is a member of the two roles and nothing else. */
+async function createScratch(serverUrl: string): Promise<{ adminUrl: string; loginUrl: string; drop(): Promise<void> }> {
+  const name = `soma_test_${randomBytes(6).toString('hex')}`
+  const login = `${name}_login`
+  await asAdmin(serverUrl, async (client) => {
+    await client.query(`create database ${name}`)
+    for (const role of ['soma_app', 'soma_worker', 'soma_owner']) {
+      await client.query(`do $$ begin create role ${role} nologin noinherit; exception when duplicate_object or unique_violation then null; end $$`)
+    }
+    await client.query(`create role ${login} login noinherit password 'test' in role soma_app, soma_worker`)
+  })
+  const adminUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
+  const loginUrl = Object.assign(new URL(adminUrl), { username: login, password: 'test' }).href
+  return {
+    adminUrl, loginUrl,
+    drop: () =>
+      asAdmin(serverUrl, async (client) => {
+        await client.query(`drop database ${name} with (force)`)
+        await client.query(`drop role ${login}`)
+      }),
+  }
+}
+
+export async function asAdmin<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
