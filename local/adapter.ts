@@ -64,7 +64,9 @@ async function openAny(config: Config, log: Log): Promise<Databases> {
   if (config.POSTGRES_URL) return openDatabases(config, log)
   const dataDir = config.SOMA_DATA_DIR === 'memory://' ? config.SOMA_DATA_DIR : resolve(config.SOMA_DATA_DIR)
   const database = await openEmbeddedDatabase({
-    dataDir, statementTimeoutMs: config.STATEMENT_TIMEOUT_MS, onEvent: (event) => (event.type === 'opened' ? log.debug(event, 'engine') : log.warn(event, 'engine')),
+    dataDir,
+    statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
+    onEvent: (event) => (event.type === 'opened' ? log.debug(event, 'engine') : log.warn(event, 'engine')),
   })
   return { app: database, worker: database, owner: database }
 }
@@ -74,7 +76,9 @@ async function closeDatabases(databases: Databases): Promise<void> {
 }
 
 function subscribersOf(handlers: Handlers): Subscriber[] {
-  return manifest.flatMap((row) => (row.kind === 'records' ? [{ name: row.name, topic: row.topic, batchSize: row.batchSize, handler: handlers.records[row.name] as Subscriber['handler'] }] : []))
+  return manifest.flatMap((row) =>
+    row.kind === 'records' ? [{ name: row.name, topic: row.topic, batchSize: row.batchSize, handler: handlers.records[row.name] as Subscriber['handler'] }] : [],
+  )
 }
 
 /** A key of this data directory's own, made once: cursors stay good over a restart. */

@@ -5,7 +5,9 @@ type Entry = { method: string; steps: string[]; handler: HttpHandler }
 
 /** One handler out of many: what API Gateway does with the manifest's routes, exact paths before those with a parameter. */
 export function dispatch(handlers: Record<string, HttpHandler>, rows: readonly ManifestRow[] = manifest): HttpHandler {
-  const entries = rows.flatMap((row): Entry[] => (row.kind === 'http' ? row.routes.map(({ method, path }) => ({ method, steps: path.split('/'), handler: handlers[row.name] as HttpHandler })) : []))
+  const entries = rows.flatMap((row): Entry[] =>
+    row.kind === 'http' ? row.routes.map(({ method, path }) => ({ method, steps: path.split('/'), handler: handlers[row.name] as HttpHandler })) : [],
+  )
   entries.sort((a, b) => parameters(a) - parameters(b))
   const fallback = handlers.status as HttpHandler
   return {

@@ -1,5 +1,5 @@
-import { serve } from '@hono/node-server'
 import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
 import type { Config } from '../shared/config/index.ts'
 import type { Log } from '../shared/telemetry/index.ts'
 import { type Local, openLocal } from './adapter.ts'

@@ -6,7 +6,9 @@ import { indexVectors } from '../../shared/vector/index.ts'
 
 export function drainOutboxDeps(runtime: Runtime): DrainDeps {
   return {
-    worker: runtime.databases.worker, generation: runtime.generation, publisher: runtime.publisher ?? publisherOf(runtime),
+    worker: runtime.databases.worker,
+    generation: runtime.generation,
+    publisher: runtime.publisher ?? publisherOf(runtime),
     onFailure: (seq, error) => runtime.log.warn({ seq, error }, 'an event was not published'),
   }
 }
@@ -14,7 +16,9 @@ export function drainOutboxDeps(runtime: Runtime): DrainDeps {
 /** The deployed consumers where they are named (FUNCTION_INDEX_VECTORS, FUNCTION_PROJECT_EVENTS); otherwise their effects are applied right here. */
 function publisherOf(runtime: Runtime): Publisher {
   const { functionNames } = runtime.config
-  const consumers = ['index-vectors', 'project-events'].flatMap((name): Consumer[] => (functionNames[name] ? [{ name, topic: memoryEventsTopic, functionName: functionNames[name] }] : []))
+  const consumers = ['index-vectors', 'project-events'].flatMap((name): Consumer[] =>
+    functionNames[name] ? [{ name, topic: memoryEventsTopic, functionName: functionNames[name] }] : [],
+  )
   if (consumers.length === 2) return invokingPublisher(runtime.invoke, consumers)
   const deps = { worker: runtime.databases.worker, embedder: runtime.embedder, generation: runtime.generation }
   return inProcessBus(() => [

@@ -49,7 +49,13 @@ export function createGuide(deps: GuideDeps): HttpHandler {
 
 async function guideRecall(ctx: Ctx, deps: GuideDeps, body: unknown) {
   const { query, top_k, type, filters, hybrid } = GuideRecall.parse(body)
-  const found = await recall(ctx, deps.recall, { query, top_k, mode: hybrid ? 'hybrid' : 'vector', ...(type ? { memory_types: [type] } : {}), ...(filters === undefined ? {} : { filters }) })
+  const found = await recall(ctx, deps.recall, {
+    query,
+    top_k,
+    mode: hybrid ? 'hybrid' : 'vector',
+    ...(type ? { memory_types: [type] } : {}),
+    ...(filters === undefined ? {} : { filters }),
+  })
   const matches = found.results.map((result) => result.payload ?? { text: result.text })
   const results = found.results.map((result) => ({ payload: result.payload ?? { text: result.text }, score: result.score, id: result.id, coord: result.coord }))
   return { matches, results, memory: matches, wm: [] }

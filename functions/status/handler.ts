@@ -43,5 +43,6 @@ export function createStatus(deps: StatusDeps): HttpHandler {
 function checkToken(expected: string | undefined, header: string | undefined): void {
   if (expected === undefined) return
   const digest = (text: string) => createHash('sha256').update(text).digest()
-  if (!timingSafeEqual(digest(`Bearer ${expected}`), digest(header ?? ''))) throw new AppError('unauthenticated', 'The metrics need their token.', { headers: { 'www-authenticate': 'Bearer' } })
+  if (!timingSafeEqual(digest(`Bearer ${expected}`), digest(header ?? '')))
+    throw new AppError('unauthenticated', 'The metrics need their token.', { headers: { 'www-authenticate': 'Bearer' } })
 }

@@ -11,7 +11,10 @@ export function inProcessBus(subscribers: () => Subscriber[]): Publisher {
         const wanted = records.map((record, index) => ({ record, index })).filter(({ record }) => record.topic === subscriber.topic)
         for (let i = 0; i < wanted.length; i += subscriber.batchSize) {
           const batch = wanted.slice(i, i + subscriber.batchSize)
-          for (const failure of await deliver(subscriber, batch.map(({ record }) => record))) {
+          for (const failure of await deliver(
+            subscriber,
+            batch.map(({ record }) => record),
+          )) {
             const index = (batch[failure.index] as { index: number }).index
             results.set(index, { ...failure, index, error: new Error(`${subscriber.name}: ${failure.error.message}`, { cause: failure.error }) })
           }

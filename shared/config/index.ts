@@ -5,7 +5,12 @@ const port = z.coerce.number().int().min(0).max(65535)
 const count = (low: number, high: number) => z.coerce.number().int().min(low).max(high)
 const url = (...schemes: string[]) =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), { error: `takes a URL that begins with ${schemes.join(':// or ')}://` })
-const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
 
 const variables = z.object({
   HOST: z.string().default('127.0.0.1'),
@@ -66,7 +71,9 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
   const onLoopback = loopback.has(values.HOST)
   const mode = values.AUTH_MODE ?? (values.STAGE === 'local' && onLoopback ? 'open' : 'mixed')
   if (mode === 'open' && !(values.STAGE === 'local' && onLoopback) && values.AUTH_OPEN_IN_CONTAINER !== '1') {
-    throw new ConfigError('AUTH_MODE got "open": it is allowed where STAGE is local and HOST is a loopback address. Use "mixed", or AUTH_OPEN_IN_CONTAINER=1 behind a published 127.0.0.1 port.')
+    throw new ConfigError(
+      'AUTH_MODE got "open": it is allowed where STAGE is local and HOST is a loopback address. Use "mixed", or AUTH_OPEN_IN_CONTAINER=1 behind a published 127.0.0.1 port.',
+    )
   }
   if (mode === 'token' && !values.SOMA_API_TOKEN && !given.SOMA_API_TOKEN_SECRET_ARN) throw new ConfigError('AUTH_MODE got "token": it needs SOMA_API_TOKEN.')
   if (values.EMBEDDER === 'http' && !(values.EMBEDDING_URL && values.EMBEDDING_MODEL)) throw new ConfigError('EMBEDDER got "http": it needs EMBEDDING_URL and EMBEDDING_MODEL.')

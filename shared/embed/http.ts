@@ -12,10 +12,16 @@ export function httpEmbedder(options: { url: string; model: string; dimension: n
   async function batch(input: string[], signal?: AbortSignal): Promise<Float32Array[]> {
     const deadline = AbortSignal.timeout(timeoutMs)
     const response = await fetch(options.url, {
-      method: 'POST', headers, body: JSON.stringify({ model: options.model, input, encoding_format: 'float' }), redirect: 'error', signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ model: options.model, input, encoding_format: 'float' }),
+      redirect: 'error',
+      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
     })
     if (!response.ok) throw new Error(`the embedding server answered ${response.status}`)
-    const vectors = Answer.parse(await response.json()).data.toSorted((a, b) => a.index - b.index).map((row) => unit(row.embedding))
+    const vectors = Answer.parse(await response.json())
+      .data.toSorted((a, b) => a.index - b.index)
+      .map((row) => unit(row.embedding))
     if (vectors.length !== input.length || vectors.some((vector) => vector.length !== options.dimension)) {
       throw new Error(`the embedding server must answer ${input.length} vectors of ${options.dimension} numbers (EMBEDDING_DIM)`)
     }

@@ -63,13 +63,18 @@ function json({ field, op, value }: Leaf, p: Params): string {
   const plain = `(m.${field.column} #>> ${path})`
   if (op === 'exists') return value ? `${plain} is not null` : `${plain} is null`
   if (op === 'eq') return value === null ? `${plain} is null` : `${target} = ${p.add(JSON.stringify(value), 'jsonb')}`
-  if (op === 'in') return `${target} = any (${p.add((value as unknown[]).map((one) => JSON.stringify(one)), 'jsonb[]')})`
+  if (op === 'in')
+    return `${target} = any (${p.add(
+      (value as unknown[]).map((one) => JSON.stringify(one)),
+      'jsonb[]',
+    )})`
   if (op === 'contains' || op === 'icontains') {
     const member = `case jsonb_typeof(${target}) when 'array' then ${target} @> ${p.add(JSON.stringify([value]), 'jsonb')}`
     if (typeof value !== 'string') return `${member} else false end`
     const text = p.add(value, 'text')
     const substring = op === 'contains' ? `strpos(${plain}, ${text}) > 0` : `strpos(lower(${plain}), lower(${text})) > 0`
-    const foldedMember = op === 'contains' ? member : `case jsonb_typeof(${target}) when 'array' then exists (select from jsonb_array_elements_text(${target}) e where lower(e) = lower(${text}))`
+    const foldedMember =
+      op === 'contains' ? member : `case jsonb_typeof(${target}) when 'array' then exists (select from jsonb_array_elements_text(${target}) e where lower(e) = lower(${text}))`
     return `${foldedMember} when 'string' then ${substring} else false end`
   }
   if (typeof value === 'number') return `case jsonb_typeof(${target}) when 'number' then ${plain}::numeric ${comparison[op]} ${p.add(value, 'numeric')} else false end`

@@ -78,7 +78,8 @@ function check(name: string, kind: Kind, op: Operator, operand: unknown, pointer
   if (operand === null && (op === 'eq' || op === 'ne')) return
   if ((op === 'contains' || op === 'icontains') && kind === 'json' && op === 'contains' && typeof operand !== 'object') return
   if ((op === 'contains' || op === 'icontains') && typeof operand !== 'string') throw invalidField(pointer, 'takes a text')
-  if (kind === 'json' && ['gt', 'gte', 'lt', 'lte'].includes(op) && typeof operand !== 'string' && typeof operand !== 'number') throw invalidField(pointer, 'takes a number or a text')
+  if (kind === 'json' && ['gt', 'gte', 'lt', 'lte'].includes(op) && typeof operand !== 'string' && typeof operand !== 'number')
+    throw invalidField(pointer, 'takes a number or a text')
   checkValue(kind, operand, pointer)
 }
 
@@ -93,7 +94,15 @@ function checkValue(kind: Kind, value: unknown, pointer: string): void {
     state: () => value === 'pending' || value === 'indexed',
     json: () => ['string', 'number', 'boolean'].includes(typeof value),
   }[kind]()
-  const takes = { text: 'a text', tags: 'a tag', number: 'a number', time: 'a time such as 2026-01-31T12:00:00Z', uuid: 'an id', state: '"pending" or "indexed"', json: 'a text, number or boolean' }
+  const takes = {
+    text: 'a text',
+    tags: 'a tag',
+    number: 'a number',
+    time: 'a time such as 2026-01-31T12:00:00Z',
+    uuid: 'an id',
+    state: '"pending" or "indexed"',
+    json: 'a text, number or boolean',
+  }
   if (!fits) throw invalidField(pointer, `takes ${takes[kind]}`)
 }
 

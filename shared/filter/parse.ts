@@ -37,7 +37,8 @@ function parseEntry(name: string, value: unknown, pointer: string, depth: number
   if (!conditions.length) throw invalidField(pointer, `takes a value or an operator: ${operators.join(', ')}`)
   const leaves = conditions.map(([spelling, operand]): Filter => {
     count.leaves++
-    if (count.leaves > maxLeaves) throw new AppError('invalid', `A filter has at most ${maxLeaves} conditions.`, { errors: [{ pointer, detail: `more than ${maxLeaves} conditions` }] })
+    if (count.leaves > maxLeaves)
+      throw new AppError('invalid', `A filter has at most ${maxLeaves} conditions.`, { errors: [{ pointer, detail: `more than ${maxLeaves} conditions` }] })
     const op = operators.find((known) => known === spelling || `$${known}` === spelling)
     const at = isObject(value) ? `${pointer}/${escapePointer(spelling)}` : pointer
     if (!op) throw invalidField(at, `there is no operator "${spelling}"; there are ${operators.join(', ')}`)

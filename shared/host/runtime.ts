@@ -44,8 +44,17 @@ export async function deployedRuntime(given: Config, need: Need): Promise<Runtim
 export function assembleRuntime(config: Config, log: Log, databases: Databases, more: { signingKey: string; wake: (job: string) => void; publisher?: Publisher }): Runtime {
   for (const warning of config.warnings) log.warn(warning)
   return {
-    config, log, metrics: createMetrics(), databases, embedder: createEmbedder(config), authenticate: createAuthenticate(config, databases.app), signingKey: more.signingKey,
-    generation: generationReader(databases.worker), wake: more.wake, invoke: callFunction, ...(more.publisher ? { publisher: more.publisher } : {}),
+    config,
+    log,
+    metrics: createMetrics(),
+    databases,
+    embedder: createEmbedder(config),
+    authenticate: createAuthenticate(config, databases.app),
+    signingKey: more.signingKey,
+    generation: generationReader(databases.worker),
+    wake: more.wake,
+    invoke: callFunction,
+    ...(more.publisher ? { publisher: more.publisher } : {}),
   }
 }
 
@@ -57,14 +66,21 @@ export function openDatabases(config: Config, log: Log): Databases {
     const known = opened.get(url)
     if (known) return known
     const database = openPostgres({
-      url, max: config.POSTGRES_POOL_SIZE, statementTimeoutMs: config.STATEMENT_TIMEOUT_MS, onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
+      url,
+      max: config.POSTGRES_POOL_SIZE,
+      statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
+      onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
       ...(config.POSTGRES_SSL_ROOT_CERT ? { sslRootCert: config.POSTGRES_SSL_ROOT_CERT } : {}),
     })
     opened.set(url, database)
     return database
   }
   const app = open(config.POSTGRES_URL ?? config.POSTGRES_WORKER_URL ?? config.POSTGRES_MIGRATION_URL, 'POSTGRES_URL')
-  return { app, worker: config.POSTGRES_WORKER_URL ? open(config.POSTGRES_WORKER_URL, 'POSTGRES_WORKER_URL') : app, owner: config.POSTGRES_MIGRATION_URL ? open(config.POSTGRES_MIGRATION_URL, 'POSTGRES_MIGRATION_URL') : app }
+  return {
+    app,
+    worker: config.POSTGRES_WORKER_URL ? open(config.POSTGRES_WORKER_URL, 'POSTGRES_WORKER_URL') : app,
+    owner: config.POSTGRES_MIGRATION_URL ? open(config.POSTGRES_MIGRATION_URL, 'POSTGRES_MIGRATION_URL') : app,
+  }
 }
 
 /** FUNCTION_<NAME> is a Lambda function's name, or the URL of a task. */
@@ -74,7 +90,13 @@ function isUrl(target: string): boolean {
 
 async function callFunction(target: string, payload: unknown): Promise<unknown> {
   if (!isUrl(target)) return invokeFunction(target, payload)
-  const response = await fetch(target, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(payload), signal: AbortSignal.timeout(60_000), redirect: 'error' })
+  const response = await fetch(target, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(payload),
+    signal: AbortSignal.timeout(60_000),
+    redirect: 'error',
+  })
   if (!response.ok) throw new Error(`${target} answered ${response.status}`)
   return response.json()
 }

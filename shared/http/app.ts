@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Hono } from 'hono'
 import type { Context } from 'hono'
+import { Hono } from 'hono'
 import type { Database } from '../db/index.ts'
 import { AppError } from '../problem/index.ts'
 import type { Log, Metrics } from '../telemetry/index.ts'
@@ -28,7 +28,10 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
     const ms = performance.now() - started
     deps.metrics.apiRequests.inc({ endpoint, method: c.req.method, status: String(c.res.status) })
     deps.metrics.apiLatency.observe({ endpoint, method: c.req.method }, ms / 1000)
-    deps.log.info({ handler: name, endpoint, method: c.req.method, status: c.res.status, ms: Math.round(ms * 10) / 10, request_id: c.get('requestId'), ...c.get('outcome') }, 'request')
+    deps.log.info(
+      { handler: name, endpoint, method: c.req.method, status: c.res.status, ms: Math.round(ms * 10) / 10, request_id: c.get('requestId'), ...c.get('outcome') },
+      'request',
+    )
   })
   if (deps.corsOrigins.length) app.use(cors(deps.corsOrigins))
   app.onError((error, c) => {
@@ -77,7 +80,10 @@ export function ifMatch(c: Context<Env>): number | undefined {
 export function queryOf<Name extends string>(c: Context<Env>, names: readonly Name[]): { [name in Name]?: string } {
   const given = c.req.query()
   const unknown = Object.keys(given).filter((name) => !(names as readonly string[]).includes(name))
-  if (unknown.length) throw new AppError('invalid', `Unknown query parameter: ${unknown.join(', ')}.`, { errors: unknown.map((name) => ({ pointer: `/${name}`, detail: 'is not a parameter here' })) })
+  if (unknown.length)
+    throw new AppError('invalid', `Unknown query parameter: ${unknown.join(', ')}.`, {
+      errors: unknown.map((name) => ({ pointer: `/${name}`, detail: 'is not a parameter here' })),
+    })
   return given as { [name in Name]?: string }
 }
 
@@ -103,8 +109,11 @@ function cors(origins: string[]) {
     const allowed = origin !== undefined && origins.includes(origin)
     if (c.req.method === 'OPTIONS' && allowed) {
       return c.body(null, 204, {
-        'access-control-allow-origin': origin, vary: 'origin', 'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
-        'access-control-allow-headers': 'authorization, content-type, idempotency-key, if-match, x-request-id, x-api-key', 'access-control-max-age': '600',
+        'access-control-allow-origin': origin,
+        vary: 'origin',
+        'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+        'access-control-allow-headers': 'authorization, content-type, idempotency-key, if-match, x-request-id, x-api-key',
+        'access-control-max-age': '600',
       })
     }
     await next()

@@ -15,7 +15,8 @@ async function probe(db: Database, name: string): Promise<Component> {
   const elapsed = () => Math.round((performance.now() - started) * 10) / 10
   try {
     const [row] = await db.transaction({ role: name === 'worker' ? 'soma_worker' : 'soma_app', tenantId: null, readOnly: true, timeoutMs: 2_000 }, (tx) =>
-      tx.query<{ version: number }>('select max(version) as version from schema_migrations'))
+      tx.query<{ version: number }>('select max(version) as version from schema_migrations'),
+    )
     if ((row?.version ?? 0) < schemaVersion) return { ok: false, latency_ms: elapsed(), detail: 'the schema is older than this code: run npx soma migrate' }
     return { ok: true, latency_ms: elapsed() }
   } catch (error) {

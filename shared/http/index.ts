@@ -1,5 +1,5 @@
-export { awsHandler } from './aws.ts'
 export { contextOf, createApp, type Env, type HttpDeps, idempotencyKey, ifMatch, queryOf, type SomaApp } from './app.ts'
+export { awsHandler } from './aws.ts'
 export { docsPage } from './docs-page.ts'
 export { GuideBulk, GuideRecall, GuideStore } from './guide-schema.ts'
 export { type Readiness, readiness } from './health.ts'

@@ -19,10 +19,17 @@ export function openApiDocument(): Record<string, unknown> {
       securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
       schemas: {
         Problem: {
-          type: 'object', required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
+          type: 'object',
+          required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
           properties: {
-            type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, detail: { type: 'string' }, instance: { type: 'string' }, code: { enum: Object.keys(problems) },
-            request_id: { type: 'string' }, errors: { type: 'array', items: { type: 'object', properties: { pointer: { type: 'string' }, detail: { type: 'string' } } } },
+            type: { type: 'string' },
+            title: { type: 'string' },
+            status: { type: 'integer' },
+            detail: { type: 'string' },
+            instance: { type: 'string' },
+            code: { enum: Object.keys(problems) },
+            request_id: { type: 'string' },
+            errors: { type: 'array', items: { type: 'object', properties: { pointer: { type: 'string' }, detail: { type: 'string' } } } },
           },
         },
       },
@@ -39,7 +46,9 @@ function describe(operation: Operation): Record<string, unknown> {
     summary: operation.summary,
     ...(operation.scope ? { description: `Needs the scope ${operation.scope}.` } : { security: [] }),
     ...(parameters.length ? { parameters } : {}),
-    ...(operation.body ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(operation.body), ...(operation.example ? { example: operation.example } : {}) } } } } : {}),
+    ...(operation.body
+      ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(operation.body), ...(operation.example ? { example: operation.example } : {}) } } } }
+      : {}),
     responses: {
       [operation.success]: { description: 'Done' },
       default: { description: 'A problem', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },

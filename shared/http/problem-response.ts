@@ -7,7 +7,14 @@ export function asAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   if (error instanceof z.ZodError) {
     const errors = fieldErrors(error)
-    return new AppError('invalid', errors.map((one) => `${one.pointer || '/'} ${one.detail}`).slice(0, 3).join('; '), { errors: errors.slice(0, 100), cause: error })
+    return new AppError(
+      'invalid',
+      errors
+        .map((one) => `${one.pointer || '/'} ${one.detail}`)
+        .slice(0, 3)
+        .join('; '),
+      { errors: errors.slice(0, 100), cause: error },
+    )
   }
   return new AppError('internal', 'The request could not be served; its id is in the log.', { cause: error })
 }
@@ -16,7 +23,13 @@ export function asAppError(error: unknown): AppError {
 export function problemResponse(error: AppError, request: { path: string; id: string }): Response {
   const [status, title] = problems[error.code]
   const body = {
-    type: `urn:soma:problem:${error.code}`, title, status, detail: error.message, instance: request.path, code: error.code, request_id: request.id,
+    type: `urn:soma:problem:${error.code}`,
+    title,
+    status,
+    detail: error.message,
+    instance: request.path,
+    code: error.code,
+    request_id: request.id,
     ...(error.details.errors ? { errors: error.details.errors } : {}),
   }
   const retryAfter = error.details.retryAfterSeconds ?? (status === 503 || status === 429 ? 2 : undefined)

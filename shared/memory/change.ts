@@ -7,7 +7,12 @@ import { MemoryIn, type MemoryOut, MemoryPatch } from './schema.ts'
 import { type Call, callOf, idempotencyProblem, type Replay, requestHash, type StoredItem, storeItems } from './write.ts'
 
 /** Merges a patch (RFC 7396) into the open version and stores the result as the next one. @throws AppError not_found, precondition_failed, invalid */
-export async function patchMemory(ctx: Ctx, id: string, body: unknown, options: { ifVersion?: number | undefined; idempotencyKey?: string | undefined }): Promise<{ memory: MemoryOut; replayed: boolean }> {
+export async function patchMemory(
+  ctx: Ctx,
+  id: string,
+  body: unknown,
+  options: { ifVersion?: number | undefined; idempotencyKey?: string | undefined },
+): Promise<{ memory: MemoryOut; replayed: boolean }> {
   requireScope(ctx, 'memory:write')
   const known = memoryId(id)
   const patch = MemoryPatch.parse(body)
@@ -35,7 +40,9 @@ export async function forgetMemory(ctx: Ctx, id: string, options: { ifVersion?: 
   const call: Call = { key: options.idempotencyKey, hash: requestHash(`forget ${known} ${options.ifVersion}`, null) }
   return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
     const [row] = await tx.query<{ answer: { problem?: ProblemCode; version?: number; replayed?: Replay } }>(
-      'select forget_memory($1::integer, $2::uuid, $3::integer, $4::uuid, $5::jsonb) as answer', [ctx.tenantId, known, options.ifVersion ?? null, uuidv7(), callOf(ctx, call, {})])
+      'select forget_memory($1::integer, $2::uuid, $3::integer, $4::uuid, $5::jsonb) as answer',
+      [ctx.tenantId, known, options.ifVersion ?? null, uuidv7(), callOf(ctx, call, {})],
+    )
     const answer = row?.answer ?? {}
     if (answer.problem === 'not_found') throw new AppError('not_found', 'There is no memory with this id.')
     if (answer.problem === 'precondition_failed') throw staleVersion(answer.version as number)

@@ -20,5 +20,8 @@ export function readCursor(ctx: Ctx, query: unknown, cursor: string): unknown[] 
 }
 
 function mac(ctx: Ctx, query: unknown, body: string): string {
-  return createHmac('sha256', ctx.signingKey).update(JSON.stringify(['cursor', ctx.tenantId, query, body])).digest('base64url').slice(0, 22)
+  return createHmac('sha256', ctx.signingKey)
+    .update(JSON.stringify(['cursor', ctx.tenantId, query, body]))
+    .digest('base64url')
+    .slice(0, 22)
 }

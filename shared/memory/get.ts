@@ -40,7 +40,9 @@ export async function memoryHistory(ctx: Ctx, id: string, cursor?: string): Prom
          select ${memoryColumns}, m.state, m.closed_at from memory_versions m where m.tenant_id = $1::integer and m.id = $2::uuid and m.version > $3::integer
          union all
          select ${memoryColumns}, 'open', null from memories m where m.tenant_id = $1::integer and m.id = $2::uuid and m.version > $3::integer) v
-       order by version limit 101`, [ctx.tenantId, known, after]),
+       order by version limit 101`,
+      [ctx.tenantId, known, after],
+    ),
   )
   if (!rows.length && after === 0) throw new AppError('not_found', 'There is no memory with this id.')
   const items = rows.slice(0, 100).map((row) => ({ ...memoryOf(row), state: row.state, closed_at: row.closed_at?.toISOString() ?? null }))

@@ -6,7 +6,14 @@ import { readCursor, signCursor } from './cursor.ts'
 import { type MemoryRow, memoryColumns, memoryOf, presentAt } from './rows.ts'
 import { type MemoryOut, Namespace, scopeIds, scopeNames } from './schema.ts'
 
-const orders = { 'created_at desc': 'm.created_at', 'created_at asc': 'm.created_at', 'occurred_at desc': 'm.occurred_at', 'occurred_at asc': 'm.occurred_at', 'updated_at desc': 'm.recorded_at', 'updated_at asc': 'm.recorded_at' } as const
+const orders = {
+  'created_at desc': 'm.created_at',
+  'created_at asc': 'm.created_at',
+  'occurred_at desc': 'm.occurred_at',
+  'occurred_at asc': 'm.occurred_at',
+  'updated_at desc': 'm.recorded_at',
+  'updated_at asc': 'm.recorded_at',
+} as const
 export const ListIn = z.strictObject({
   namespace: Namespace.default('default'),
   ...scopeIds,
@@ -59,7 +66,9 @@ export async function listMemories(ctx: Ctx, body: unknown): Promise<{ items: Me
   if (position) where.push(`(${orders[order]}, m.memory_key) ${direction === 'asc' ? '>' : '<'} (${p.add(position[0], 'timestamptz')}, ${p.add(position[1], 'bigint')})`)
   const rows = await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, (tx) =>
     tx.query<MemoryRow & { at: string }>(
-      `select ${memoryColumns}, ${orders[order]}::text as at from memories m where ${where.join(' and ')} order by ${orders[order]} ${direction}, m.memory_key ${direction} limit ${limit + 1}`, p.values),
+      `select ${memoryColumns}, ${orders[order]}::text as at from memories m where ${where.join(' and ')} order by ${orders[order]} ${direction}, m.memory_key ${direction} limit ${limit + 1}`,
+      p.values,
+    ),
   )
   const page = rows.slice(0, limit)
   const last = page.at(-1)

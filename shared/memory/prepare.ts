@@ -43,10 +43,30 @@ export function prepareNew(input: MemoryInput, i: number, now: Date): PreparedIt
   const speaker = input.speaker ?? (input.messages?.length === 1 ? input.messages[0]?.name : undefined)
   const expires = input.ttl_seconds === undefined ? input.expires_at : new Date(now.getTime() + input.ttl_seconds * 1000).toISOString()
   return prepare({
-    i, id: uuidv7(now.getTime()), namespace: input.namespace, user_id: input.user_id, agent_id: input.agent_id, app_id: input.app_id, run_id: input.run_id, session_id: input.session_id,
-    coord: input.coord, memory_type: input.memory_type ?? 'episodic', language: input.language, speaker, text, payload: input.payload, messages: input.messages,
-    metadata: input.metadata ?? {}, tags: input.tags ?? [], importance: input.importance ?? 1, occurred_at: input.occurred_at ?? input.messages?.at(-1)?.at ?? now.toISOString(),
-    valid_from: input.valid_from, valid_to: input.valid_to, expires_at: expires, supersedes: input.supersedes, item_key: input.idempotency_key,
+    i,
+    id: uuidv7(now.getTime()),
+    namespace: input.namespace,
+    user_id: input.user_id,
+    agent_id: input.agent_id,
+    app_id: input.app_id,
+    run_id: input.run_id,
+    session_id: input.session_id,
+    coord: input.coord,
+    memory_type: input.memory_type ?? 'episodic',
+    language: input.language,
+    speaker,
+    text,
+    payload: input.payload,
+    messages: input.messages,
+    metadata: input.metadata ?? {},
+    tags: input.tags ?? [],
+    importance: input.importance ?? 1,
+    occurred_at: input.occurred_at ?? input.messages?.at(-1)?.at ?? now.toISOString(),
+    valid_from: input.valid_from,
+    valid_to: input.valid_to,
+    expires_at: expires,
+    supersedes: input.supersedes,
+    item_key: input.idempotency_key,
   })
 }
 
@@ -64,7 +84,11 @@ function prepare(fields: Record<string, unknown> & { id: string; text: string })
   return {
     terms: counts,
     row: {
-      ...row, event_id: uuidv7(), tokenizer: tokenizerRevision, term_count: length, session_key: sessionKey(fields),
+      ...row,
+      event_id: uuidv7(),
+      tokenizer: tokenizerRevision,
+      term_count: length,
+      session_key: sessionKey(fields),
       bytes: Buffer.byteLength(fields.text) + Buffer.byteLength(JSON.stringify([fields.payload ?? null, fields.messages ?? null, fields.metadata])),
     },
   }

@@ -2,10 +2,36 @@ import type { MemoryOut } from './schema.ts'
 
 /** A row of memories (or memory_versions) as pg parses it. */
 export type MemoryRow = {
-  memory_key: string; id: string; version: number; namespace: string; namespace_key: number; user_key: number | null; coord: string | null; memory_type: MemoryOut['memory_type']; text: string
-  payload: unknown; messages: unknown; user_id: string | null; agent_id: string | null; app_id: string | null; run_id: string | null; session_id: string | null
-  speaker: string | null; language: string | null; metadata: Record<string, unknown>; tags: string[]; importance: number; occurred_at: Date | null; valid_from: Date | null
-  valid_to: Date | null; expires_at: Date | null; supersedes: string | null; superseded_by: string | null; created_at: Date; recorded_at: Date; pending: boolean
+  memory_key: string
+  id: string
+  version: number
+  namespace: string
+  namespace_key: number
+  user_key: number | null
+  coord: string | null
+  memory_type: MemoryOut['memory_type']
+  text: string
+  payload: unknown
+  messages: unknown
+  user_id: string | null
+  agent_id: string | null
+  app_id: string | null
+  run_id: string | null
+  session_id: string | null
+  speaker: string | null
+  language: string | null
+  metadata: Record<string, unknown>
+  tags: string[]
+  importance: number
+  occurred_at: Date | null
+  valid_from: Date | null
+  valid_to: Date | null
+  expires_at: Date | null
+  supersedes: string | null
+  superseded_by: string | null
+  created_at: Date
+  recorded_at: Date
+  pending: boolean
 }
 
 /** The columns of a MemoryRow, of memories aliased as `m`. */
@@ -23,10 +49,33 @@ const time = (at: Date | null) => at?.toISOString() ?? null
 
 export function memoryOf(row: MemoryRow): MemoryOut {
   return {
-    id: row.id, version: row.version, namespace: row.namespace, coord: row.coord, memory_type: row.memory_type, text: row.text, memory: row.text, payload: row.payload, messages: row.messages,
-    user_id: row.user_id, agent_id: row.agent_id, app_id: row.app_id, run_id: row.run_id, session_id: row.session_id, speaker: row.speaker, language: row.language,
-    metadata: row.metadata, tags: row.tags, importance: row.importance, occurred_at: time(row.occurred_at), valid_from: time(row.valid_from), valid_to: time(row.valid_to),
-    expires_at: time(row.expires_at), supersedes: row.supersedes, superseded_by: row.superseded_by, created_at: row.created_at.toISOString(), updated_at: row.recorded_at.toISOString(),
+    id: row.id,
+    version: row.version,
+    namespace: row.namespace,
+    coord: row.coord,
+    memory_type: row.memory_type,
+    text: row.text,
+    memory: row.text,
+    payload: row.payload,
+    messages: row.messages,
+    user_id: row.user_id,
+    agent_id: row.agent_id,
+    app_id: row.app_id,
+    run_id: row.run_id,
+    session_id: row.session_id,
+    speaker: row.speaker,
+    language: row.language,
+    metadata: row.metadata,
+    tags: row.tags,
+    importance: row.importance,
+    occurred_at: time(row.occurred_at),
+    valid_from: time(row.valid_from),
+    valid_to: time(row.valid_to),
+    expires_at: time(row.expires_at),
+    supersedes: row.supersedes,
+    superseded_by: row.superseded_by,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.recorded_at.toISOString(),
     index_state: row.pending ? 'pending' : 'indexed',
   }
 }

@@ -8,14 +8,23 @@ const bytesOf = (value: unknown) => Buffer.byteLength(typeof value === 'string' 
 const atMost = (limit: number) => (value: unknown) => bytesOf(value) <= limit
 const depthOf = (value: unknown): number => (typeof value === 'object' && value !== null ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 0)
 
-const Text = z.string().refine((text) => text.trim() !== '', 'must not be empty').refine(atMost(limits.text), `takes at most ${limits.text} bytes`)
+const Text = z
+  .string()
+  .refine((text) => text.trim() !== '', 'must not be empty')
+  .refine(atMost(limits.text), `takes at most ${limits.text} bytes`)
 /** No id has a wildcard or a prefix meaning: it is compared as it is. */
 const Id = z.string().min(1).max(256)
 export const Namespace = z.string().min(1).max(256)
-const Time = z.string().refine(isTime, 'takes a time such as 2026-01-31T12:00:00Z').transform((text) => new Date(text).toISOString())
+const Time = z
+  .string()
+  .refine(isTime, 'takes a time such as 2026-01-31T12:00:00Z')
+  .transform((text) => new Date(text).toISOString())
 const JsonObject = z.custom<Record<string, unknown>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'takes an object')
 const Payload = JsonObject.refine(atMost(limits.payload), `takes at most ${limits.payload} bytes`)
-const Metadata = JsonObject.refine(atMost(limits.metadata), `takes at most ${limits.metadata} bytes`).refine((value) => depthOf(value) <= limits.metadataDepth, `nests at most ${limits.metadataDepth} levels`)
+const Metadata = JsonObject.refine(atMost(limits.metadata), `takes at most ${limits.metadata} bytes`).refine(
+  (value) => depthOf(value) <= limits.metadataDepth,
+  `nests at most ${limits.metadataDepth} levels`,
+)
 const Message = z.strictObject({ role: z.string().min(1).max(64), content: z.string().min(1), name: z.string().min(1).max(256).optional(), at: Time.optional() })
 export const MemoryType = z.enum(['episodic', 'semantic', 'procedural'])
 const Uuid = z.uuid().transform((id) => id.toLowerCase())
@@ -67,8 +76,14 @@ export const MemoryIn = z
     supersedes: Uuid.optional(),
     idempotency_key: z.string().min(1).max(255).optional(),
   })
-  .refine((memory) => [memory.text, memory.content, memory.memory].filter((text) => text !== undefined).length <= 1, { path: ['text'], error: 'text, content and memory are one field: give it once' })
-  .refine((memory) => (memory.text ?? memory.content ?? memory.memory ?? memory.messages ?? memory.payload) !== undefined, { path: ['text'], error: 'give at least one of text, messages, payload' })
+  .refine((memory) => [memory.text, memory.content, memory.memory].filter((text) => text !== undefined).length <= 1, {
+    path: ['text'],
+    error: 'text, content and memory are one field: give it once',
+  })
+  .refine((memory) => (memory.text ?? memory.content ?? memory.memory ?? memory.messages ?? memory.payload) !== undefined, {
+    path: ['text'],
+    error: 'give at least one of text, messages, payload',
+  })
   .refine((memory) => memory.expires_at === undefined || memory.ttl_seconds === undefined, { path: ['ttl_seconds'], error: 'give expires_at or ttl_seconds, not both' })
   .refine((memory) => !memory.valid_from || !memory.valid_to || memory.valid_from < memory.valid_to, { path: ['valid_to'], error: 'must be later than valid_from' })
   .refine(atMost(limits.memory), `one memory takes at most ${limits.memory} bytes in all`)
@@ -76,7 +91,12 @@ export type MemoryInput = z.output<typeof MemoryIn>
 
 /** A merge patch (RFC 7396): a null removes the field. */
 export const MemoryPatch = z
-  .strictObject({ text: Text, payload: Payload.nullable(), messages: z.null(), ...Object.fromEntries(Object.entries(changeable).map(([name, schema]) => [name, schema.nullable()])) })
+  .strictObject({
+    text: Text,
+    payload: Payload.nullable(),
+    messages: z.null(),
+    ...Object.fromEntries(Object.entries(changeable).map(([name, schema]) => [name, schema.nullable()])),
+  })
   .partial()
   .refine((patch) => Object.keys(patch).length > 0, 'changes at least one field')
 export type MemoryPatchInput = z.output<typeof MemoryPatch> & Partial<Omit<MemoryInput, 'payload' | 'messages'>>
@@ -85,9 +105,32 @@ export const BulkIn = z.strictObject({ items: z.array(z.unknown()).min(1, 'takes
 
 /** A memory as every endpoint answers it; times are RFC 3339 UTC with milliseconds. */
 export type MemoryOut = {
-  id: string; version: number; namespace: string; coord: string | null; memory_type: z.output<typeof MemoryType>; text: string; memory: string
-  payload: unknown; messages: unknown; user_id: string | null; agent_id: string | null; app_id: string | null; run_id: string | null; session_id: string | null
-  speaker: string | null; language: string | null; metadata: Record<string, unknown>; tags: string[]; importance: number
-  occurred_at: string | null; valid_from: string | null; valid_to: string | null; expires_at: string | null; supersedes: string | null; superseded_by: string | null
-  created_at: string; updated_at: string; index_state: 'pending' | 'indexed'
+  id: string
+  version: number
+  namespace: string
+  coord: string | null
+  memory_type: z.output<typeof MemoryType>
+  text: string
+  memory: string
+  payload: unknown
+  messages: unknown
+  user_id: string | null
+  agent_id: string | null
+  app_id: string | null
+  run_id: string | null
+  session_id: string | null
+  speaker: string | null
+  language: string | null
+  metadata: Record<string, unknown>
+  tags: string[]
+  importance: number
+  occurred_at: string | null
+  valid_from: string | null
+  valid_to: string | null
+  expires_at: string | null
+  supersedes: string | null
+  superseded_by: string | null
+  created_at: string
+  updated_at: string
+  index_state: 'pending' | 'indexed'
 }

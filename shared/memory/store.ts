@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import type * as z from 'zod'
 import { itemProblemOf } from '../db/index.ts'
 import { AppError, type FieldError, type ProblemCode, problems } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
@@ -8,7 +8,13 @@ import { BulkIn, MemoryIn, type MemoryInput, type MemoryOut } from './schema.ts'
 import { type Call, requestHash, type StoredItem, storeItems } from './write.ts'
 
 export type Stored = { status: number; replayed: boolean; memory: MemoryOut | { id: string; version: number } }
-export type BulkResult = { index: number; id?: string; version?: number; status: StoredItem['status']; problem?: { code: ProblemCode; status: number; title: string; detail: string; errors?: FieldError[] } }
+export type BulkResult = {
+  index: number
+  id?: string
+  version?: number
+  status: StoredItem['status']
+  problem?: { code: ProblemCode; status: number; title: string; detail: string; errors?: FieldError[] }
+}
 export type BulkStored = { replayed: boolean; body: { results: BulkResult[]; created: number; updated: number; duplicate: number; failed: number } }
 
 /** Stores one memory: 201, or 200 when its coord existed and this is its next version. @throws AppError forbidden, invalid, idempotency_* */
@@ -48,7 +54,10 @@ export async function storeMemories(ctx: Ctx, body: unknown, idempotencyKey?: st
       const answer = await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
         const stored = await storeItems(tx, ctx, remaining, call, { action: 'memory.store', bulk: true })
         const failed = 'results' in stored ? stored.results.find((one) => one.status === 'failed') : undefined
-        if (atomic && failed) throw new AppError(failed.problem as ProblemCode, 'Nothing was stored.', { errors: [{ pointer: `/items/${failed.i}/idempotency_key`, detail: problems[failed.problem as ProblemCode][1] }] })
+        if (atomic && failed)
+          throw new AppError(failed.problem as ProblemCode, 'Nothing was stored.', {
+            errors: [{ pointer: `/items/${failed.i}/idempotency_key`, detail: problems[failed.problem as ProblemCode][1] }],
+          })
         return stored
       })
       if ('replayed' in answer) return { replayed: true, body: summarize(answer.replayed.result as StoredItem[], results) }
@@ -90,7 +99,9 @@ function validateItems(items: unknown[], atomic: boolean): { prepared: PreparedI
 function keyProblem(input: MemoryInput, item: unknown, seen: Map<string, string>): AppError | undefined {
   if (input.idempotency_key === undefined) return undefined
   if (seen.has(input.idempotency_key)) {
-    return new AppError('idempotency_conflict', 'This key stands at another item of the same call.', { errors: [{ pointer: '/idempotency_key', detail: 'is used twice in this call' }] })
+    return new AppError('idempotency_conflict', 'This key stands at another item of the same call.', {
+      errors: [{ pointer: '/idempotency_key', detail: 'is used twice in this call' }],
+    })
   }
   seen.set(input.idempotency_key, JSON.stringify(item))
   return undefined
@@ -117,14 +128,17 @@ function supersedesProblem(code: ProblemCode, pointer: string): AppError {
 }
 
 function idempotencyInBody(): AppError {
-  return new AppError('invalid', 'For one memory the key goes into the header Idempotency-Key.', { errors: [{ pointer: '/idempotency_key', detail: 'belongs to the items of a bulk; use the header here' }] })
+  return new AppError('invalid', 'For one memory the key goes into the header Idempotency-Key.', {
+    errors: [{ pointer: '/idempotency_key', detail: 'belongs to the items of a bulk; use the header here' }],
+  })
 }
 
 /** Zod's issues as JSON pointers with what to change. */
 export function fieldErrors(error: z.ZodError): FieldError[] {
   return error.issues.flatMap((issue) => {
     const pointer = issue.path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: 'is not a field here' }))
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => ({ pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, detail: 'is not a field here' }))
     return [{ pointer, detail: issue.message }]
   })
 }
@@ -133,11 +147,34 @@ export function fieldErrors(error: z.ZodError): FieldError[] {
 function outOf({ row }: PreparedItem, stored: StoredItem): MemoryOut {
   const or = <T>(name: string) => (row[name] ?? null) as T | null
   return {
-    id: stored.id, version: stored.version, namespace: row.namespace as string, coord: or('coord'), memory_type: row.memory_type as MemoryOut['memory_type'], text: row.text, memory: row.text,
-    payload: or('payload'), messages: or('messages'), user_id: or('user_id'), agent_id: or('agent_id'), app_id: or('app_id'), run_id: or('run_id'), session_id: or('session_id'),
-    speaker: or('speaker'), language: or('language'), metadata: row.metadata as Record<string, unknown>, tags: row.tags as string[], importance: row.importance as number,
-    occurred_at: or('occurred_at'), valid_from: or('valid_from'), valid_to: or('valid_to'), expires_at: or('expires_at'), supersedes: or('supersedes'), superseded_by: or('superseded_by'),
-    created_at: stored.created_at, updated_at: stored.updated_at, index_state: 'pending',
+    id: stored.id,
+    version: stored.version,
+    namespace: row.namespace as string,
+    coord: or('coord'),
+    memory_type: row.memory_type as MemoryOut['memory_type'],
+    text: row.text,
+    memory: row.text,
+    payload: or('payload'),
+    messages: or('messages'),
+    user_id: or('user_id'),
+    agent_id: or('agent_id'),
+    app_id: or('app_id'),
+    run_id: or('run_id'),
+    session_id: or('session_id'),
+    speaker: or('speaker'),
+    language: or('language'),
+    metadata: row.metadata as Record<string, unknown>,
+    tags: row.tags as string[],
+    importance: row.importance as number,
+    occurred_at: or('occurred_at'),
+    valid_from: or('valid_from'),
+    valid_to: or('valid_to'),
+    expires_at: or('expires_at'),
+    supersedes: or('supersedes'),
+    superseded_by: or('superseded_by'),
+    created_at: stored.created_at,
+    updated_at: stored.updated_at,
+    index_state: 'pending',
   }
 }
 

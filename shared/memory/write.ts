@@ -4,7 +4,16 @@ import { AppError, type ProblemCode } from '../problem/index.ts'
 import type { Ctx } from '../tenant/index.ts'
 import type { PreparedItem } from './prepare.ts'
 
-export type StoredItem = { i: number; id: string; version: number; status: 'created' | 'updated' | 'duplicate' | 'failed'; created_at: string; updated_at: string; memory_key: string; problem?: ProblemCode }
+export type StoredItem = {
+  i: number
+  id: string
+  version: number
+  status: 'created' | 'updated' | 'duplicate' | 'failed'
+  created_at: string
+  updated_at: string
+  memory_key: string
+  problem?: ProblemCode
+}
 export type Replay = { status: number; result: unknown }
 type Answer = { results?: StoredItem[]; replayed?: Replay; problem?: ProblemCode }
 /** One idempotent call: its key, and a hash of what it asks for. */
@@ -12,7 +21,11 @@ export type Call = { key?: string | undefined; hash?: string }
 
 /** Binds an idempotency key to what was asked: same key and another body is a conflict. */
 export function requestHash(operation: string, body: unknown): string {
-  return createHash('sha256').update(operation).update('\n').update(JSON.stringify(body) ?? '').digest('hex')
+  return createHash('sha256')
+    .update(operation)
+    .update('\n')
+    .update(JSON.stringify(body) ?? '')
+    .digest('hex')
 }
 
 /** What the write functions record about the call. */
@@ -21,7 +34,13 @@ export function callOf(ctx: Ctx, call: Call, more: Record<string, unknown>): str
 }
 
 /** Runs store_memories in the caller's transaction. @throws AppError idempotency_conflict, idempotency_in_progress */
-export async function storeItems(tx: Sql, ctx: Ctx, items: PreparedItem[], call: Call, more: { action: string; bulk: boolean }): Promise<{ results: StoredItem[] } | { replayed: Replay }> {
+export async function storeItems(
+  tx: Sql,
+  ctx: Ctx,
+  items: PreparedItem[],
+  call: Call,
+  more: { action: string; bulk: boolean },
+): Promise<{ results: StoredItem[] } | { replayed: Replay }> {
   const places: number[] = []
   const terms: string[] = []
   const frequencies: number[] = []
@@ -38,7 +57,12 @@ export async function storeItems(tx: Sql, ctx: Ctx, items: PreparedItem[], call:
     has_supersedes: items.some(({ row }) => row.supersedes !== undefined && row.target_key === undefined),
   }
   const [row] = await tx.query<{ answer: Answer }>('select store_memories($1::integer, $2::jsonb, $3::jsonb, $4::integer[], $5::text[], $6::smallint[]) as answer', [
-    ctx.tenantId, JSON.stringify(items.map((item) => item.row)), callOf(ctx, call, { ...more, ...flags }), places, terms, frequencies,
+    ctx.tenantId,
+    JSON.stringify(items.map((item) => item.row)),
+    callOf(ctx, call, { ...more, ...flags }),
+    places,
+    terms,
+    frequencies,
   ])
   const answer = (row as { answer: Answer }).answer
   if (answer.problem) throw idempotencyProblem(answer.problem)

@@ -3,16 +3,31 @@ import type { Sql } from '../db/index.ts'
 export const leaseSeconds = 60
 
 export type ClaimedRow = {
-  seq: string; event_id: string; topic: string; type: string; id: string; memory_key: string | null; version: number | null; traceparent: string | null; attempts: number; created_at: Date
-  namespace: string | null; payload: Record<string, unknown> | null; text: string | null; messages: unknown; importance: number | null
+  seq: string
+  event_id: string
+  topic: string
+  type: string
+  id: string
+  memory_key: string | null
+  version: number | null
+  traceparent: string | null
+  attempts: number
+  created_at: Date
+  namespace: string | null
+  payload: Record<string, unknown> | null
+  text: string | null
+  messages: unknown
+  importance: number | null
 }
-export type Claim = { rows: ClaimedRow[]; /** The ready row that brings the tenant back if this drain dies. */ guard: string | null; more: boolean }
+export type Claim = { rows: ClaimedRow[] /** The ready row that brings the tenant back if this drain dies. */; guard: string | null; more: boolean }
 
 /** Tenants whose turn it is, the longest waiting first. */
 export function tenantsWaiting(tx: Sql, most: number): Promise<{ tenant_id: number; name: string }[]> {
   return tx.query(
     `select t.tenant_id, t.name from (select r.tenant_id, min(r.seq) as first from outbox_ready r where r.not_before <= now() group by r.tenant_id order by 2 limit $1::integer) w
-     join tenants t on t.tenant_id = w.tenant_id order by w.first`, [most])
+     join tenants t on t.tenant_id = w.tenant_id order by w.first`,
+    [most],
+  )
 }
 
 /**
@@ -22,10 +37,14 @@ export function tenantsWaiting(tx: Sql, most: number): Promise<{ tenant_id: numb
 export async function claimOutbox(tx: Sql, tenantId: number, owner: string, limit: number): Promise<Claim> {
   await tx.query(
     `delete from outbox_ready r where r.tenant_id = $1::integer and r.seq in
-       (select o.seq from outbox_ready o where o.tenant_id = $1::integer and o.not_before <= now() for update skip locked)`, [tenantId])
+       (select o.seq from outbox_ready o where o.tenant_id = $1::integer and o.not_before <= now() for update skip locked)`,
+    [tenantId],
+  )
   await tx.query(
     `update outbox o set status = 'pending', lease_owner = null, lease_expires_at = null
-     where o.tenant_id = $1::integer and o.status = 'leased' and o.lease_expires_at < now()`, [tenantId])
+     where o.tenant_id = $1::integer and o.status = 'leased' and o.lease_expires_at < now()`,
+    [tenantId],
+  )
   const rows = await tx.query<ClaimedRow>(
     `with claimed as (
        update outbox o set status = 'leased', lease_owner = $2::uuid, lease_expires_at = now() + make_interval(secs => ${leaseSeconds}), attempts = o.attempts + 1
@@ -37,9 +56,13 @@ export async function claimOutbox(tx: Sql, tenantId: number, owner: string, limi
      from claimed c
      left join memories m on m.tenant_id = $1::integer and m.memory_key = c.memory_key and m.version = c.version
      left join memory_versions v on v.tenant_id = $1::integer and v.memory_key = c.memory_key and v.version = c.version
-     order by c.seq`, [tenantId, owner, limit])
+     order by c.seq`,
+    [tenantId, owner, limit],
+  )
   if (!rows.length) return { rows, guard: null, more: false }
   const [guard] = await tx.query<{ seq: string }>(
-    `insert into outbox_ready (tenant_id, not_before) values ($1::integer, now() + make_interval(secs => ${leaseSeconds + 1})) returning seq`, [tenantId])
+    `insert into outbox_ready (tenant_id, not_before) values ($1::integer, now() + make_interval(secs => ${leaseSeconds + 1})) returning seq`,
+    [tenantId],
+  )
   return { rows, guard: guard?.seq ?? null, more: rows.length === limit }
 }

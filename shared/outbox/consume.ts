@@ -46,7 +46,8 @@ export async function sortRecords(worker: Database, generation: number, records:
   const names = [...byTenant.keys()]
   const known = names.length
     ? await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
-        tx.query<{ tenant_id: number; name: string }>('select tenant_id, name from tenants where name = any ($1::text[])', [names]))
+        tx.query<{ tenant_id: number; name: string }>('select tenant_id, name from tenants where name = any ($1::text[])', [names]),
+      )
     : []
   const ids = new Map(known.map((row) => [row.name, row.tenant_id]))
   const batches: TenantBatch[] = []
@@ -68,7 +69,11 @@ export async function applyByTenant(batches: TenantBatch[], failures: RecordFail
         failures.push({ index: (batch.events[0] as ReceivedEvent).index, error: batchError as Error, poison: false })
         continue
       }
-      await applyByTenant(batch.events.map((event) => ({ ...batch, events: [event] })), failures, apply)
+      await applyByTenant(
+        batch.events.map((event) => ({ ...batch, events: [event] })),
+        failures,
+        apply,
+      )
     }
   }
   return failures

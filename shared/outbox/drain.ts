@@ -53,8 +53,16 @@ function toRecord(row: ClaimedRow, tenant: string, generation: number): EventRec
   if (row.namespace === null) return undefined
   const content = row.payload ?? { ...(row.text ? { text: row.text } : {}), ...(row.messages ? { messages: row.messages } : {}) }
   const event: MemoryEvent = {
-    event_id: row.event_id, id: row.id, namespace: row.namespace, type: row.type as MemoryEvent['type'], timestamp: row.created_at.toISOString(),
-    payload: row.type === 'deleted' ? {} : content, tenant_id: tenant, generation, ...(row.version === null ? {} : { version: row.version }), ...(row.importance === null ? {} : { importance: row.importance }),
+    event_id: row.event_id,
+    id: row.id,
+    namespace: row.namespace,
+    type: row.type as MemoryEvent['type'],
+    timestamp: row.created_at.toISOString(),
+    payload: row.type === 'deleted' ? {} : content,
+    tenant_id: tenant,
+    generation,
+    ...(row.version === null ? {} : { version: row.version }),
+    ...(row.importance === null ? {} : { importance: row.importance }),
   }
   return recordOf(event, { topic: row.topic, traceparent: row.traceparent })
 }

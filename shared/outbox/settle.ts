@@ -18,7 +18,9 @@ export async function settleOutbox(tx: Sql, tenantId: number, owner: string, out
   if (sent.length) {
     await tx.query(
       `update outbox o set status = 'sent', sent_at = now(), lease_owner = null, lease_expires_at = null, last_error = null
-       where o.tenant_id = $1::integer and o.seq = any ($2::bigint[]) and o.lease_owner = $3::uuid`, [tenantId, sent, owner])
+       where o.tenant_id = $1::integer and o.seq = any ($2::bigint[]) and o.lease_owner = $3::uuid`,
+      [tenantId, sent, owner],
+    )
   }
   let soonest = more ? 0 : Number.POSITIVE_INFINITY
   if (failed.length) {
@@ -30,7 +32,8 @@ export async function settleOutbox(tx: Sql, tenantId: number, owner: string, out
          lease_owner = null, lease_expires_at = null
        from unnest($2::bigint[], $4::double precision[], $5::text[], $6::boolean[]) f (seq, wait, error, dead)
        where o.tenant_id = $1::integer and o.seq = f.seq and o.lease_owner = $3::uuid`,
-      [tenantId, failed.map((one) => one.seq), owner, waits, failed.map((one) => (one.error as string).slice(0, 500)), dead])
+      [tenantId, failed.map((one) => one.seq), owner, waits, failed.map((one) => (one.error as string).slice(0, 500)), dead],
+    )
   }
   if (guard !== null) await tx.query('delete from outbox_ready r where r.tenant_id = $1::integer and r.seq = $2::bigint', [tenantId, guard])
   if (Number.isFinite(soonest)) {

@@ -8,7 +8,9 @@ const batch = 5_000
 
 /** Removes sent outbox rows and old idempotency records, tenant by tenant, in batches that hold no lock for long. */
 export async function sweep(worker: Database, signal: AbortSignal): Promise<JobReport> {
-  const tenants = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) => tx.query<{ tenant_id: number }>('select tenant_id from tenants order by tenant_id'))
+  const tenants = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
+    tx.query<{ tenant_id: number }>('select tenant_id from tenants order by tenant_id'),
+  )
   let done = 0
   for (const { tenant_id: tenantId } of tenants) {
     for (const text of [

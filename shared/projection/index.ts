@@ -13,7 +13,12 @@ export async function projectEvents(deps: ProjectDeps, records: readonly EventRe
 
 async function insertEvents(worker: Database, generation: number, { tenantId, events }: TenantBatch): Promise<void> {
   const rows = events.map(({ event }) => ({
-    event_id: event.event_id, id: event.id, namespace: event.namespace, type: event.type, version: event.version, payload: event.payload,
+    event_id: event.event_id,
+    id: event.id,
+    namespace: event.namespace,
+    type: event.type,
+    version: event.version,
+    payload: event.payload,
     timestamp: typeof event.timestamp === 'number' ? new Date(event.timestamp * 1000).toISOString() : event.timestamp,
   }))
   await worker.transaction({ role: 'soma_worker', tenantId }, (tx) =>
@@ -22,5 +27,7 @@ async function insertEvents(worker: Database, generation: number, { tenantId, ev
        select $1::integer, e.event_id, e.id, e.namespace, e.type, e.timestamp, e.version, $3::integer, e.payload
        from jsonb_to_recordset($2::jsonb) e (event_id uuid, id uuid, namespace text, type text, timestamp timestamptz, version integer, payload jsonb)
        on conflict (tenant_id, event_id) do nothing`,
-      [tenantId, JSON.stringify(rows), generation]))
+      [tenantId, JSON.stringify(rows), generation],
+    ),
+  )
 }

@@ -4,16 +4,16 @@ import type { Scope } from './scope.ts'
 import { bm25, candidates } from './weights.ts'
 
 export type LexicalHit = { key: string; bm25: number; importance: number; occurredAt: Date }
-export type LexicalArm = { hits: LexicalHit[]; /** The sum of idf over all query terms: what a memory with every term once would score. */ mass: number; candidates: number }
+export type LexicalArm = { hits: LexicalHit[] /** The sum of idf over all query terms: what a memory with every term once would score. */; mass: number; candidates: number }
 
 /** idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5)) */
 const idf = (n: number, df: number) => Math.log(1 + (n - df + 0.5) / (df + 0.5))
 
 /**
  * BM25 over the postings of one scope: score = Σ idf(t) · tf·(k1+1) / (tf + k1·max(1, len/100)). df is counted from the very rows that are read,
- * so it is exact. `where` holds the conditions on memories as m; its values are in `p`.
+ * so it is exact. `where` holds the conditions on memories as m; its values are in `p`, the tenant first.
  */
-export async function searchLexical(tx: Sql, tenantId: number, scope: Scope, terms: string[], where: string, p: Params): Promise<LexicalArm> {
+export async function searchLexical(tx: Sql, scope: Scope, terms: string[], where: string, p: Params): Promise<LexicalArm> {
   if (!terms.length) return { hits: [], mass: 0, candidates: 0 }
   const key = p.add(scope.key, 'integer')
   const n = p.add(scope.memories, 'double precision')
@@ -35,7 +35,11 @@ export async function searchLexical(tx: Sql, tenantId: number, scope: Scope, ter
   const df = rows[0]?.df ?? {}
   const total = Math.max(scope.memories, ...Object.values(df), 1)
   const mass = terms.reduce((sum, term) => sum + idf(total, Object.hasOwn(df, term) ? (df[term] as number) : 0), 0)
-  return { hits: rows.map((row) => ({ key: row.memory_key, bm25: row.score, importance: row.importance, occurredAt: row.occurred_at })), mass, candidates: Number(rows[0]?.total ?? 0) }
+  return {
+    hits: rows.map((row) => ({ key: row.memory_key, bm25: row.score, importance: row.importance, occurredAt: row.occurred_at })),
+    mass,
+    candidates: Number(rows[0]?.total ?? 0),
+  }
 }
 
 /** Which of the query's terms each memory holds, for `explain`. */

@@ -12,10 +12,20 @@ const hitOf = (row: Row): VectorHit => ({ key: row.memory_key, cosine: row.cosin
  * The nearest memories of a scope by cosine, and the cosine of the given candidates. A small scope is read whole (exact); a large one goes
  * through its HNSW index with an iterative scan, so that conditions do not starve it.
  */
-export async function searchNearest(tx: Sql, tenantId: number, scope: Scope & { modelKey: number }, query: Float32Array, known: string[], where: string, p: Params): Promise<VectorHit[]> {
+export async function searchNearest(
+  tx: Sql,
+  tenantId: number,
+  scope: Scope & { modelKey: number },
+  query: Float32Array,
+  known: string[],
+  where: string,
+  p: Params,
+): Promise<VectorHit[]> {
   const large = scope.memories >= largeScope
   if (large) {
-    await tx.query(`select set_config('hnsw.ef_search', '${hnsw.efSearch}', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '${hnsw.maxScanTuples}', true)`)
+    await tx.query(
+      `select set_config('hnsw.ef_search', '${hnsw.efSearch}', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '${hnsw.maxScanTuples}', true)`,
+    )
   }
   const vector = p.add(vectorText(query), 'halfvec')
   const keys = p.add(known, 'bigint[]')
@@ -38,7 +48,15 @@ export async function searchNearest(tx: Sql, tenantId: number, scope: Scope & { 
 export type Tail = { hits: VectorHit[]; complete: boolean }
 
 /** Embeds what was stored but not indexed yet, newest first, so that a store is found by meaning from its answer on. */
-export async function searchTail(tx: Sql, tenantId: number, scope: Scope, query: Float32Array, embedder: Embedder, conditions: (p: Params) => string, signal?: AbortSignal): Promise<Tail> {
+export async function searchTail(
+  tx: Sql,
+  tenantId: number,
+  scope: Scope,
+  query: Float32Array,
+  embedder: Embedder,
+  conditions: (p: Params) => string,
+  signal?: AbortSignal,
+): Promise<Tail> {
   const p = params([tenantId])
   const own = scope.column === 'user_key' ? ` and q.user_key = ${p.add(scope.key, 'integer')}` : ''
   const rows = await tx.query<{ memory_key: string; text: string; importance: number; occurred_at: Date }>(
@@ -48,7 +66,10 @@ export async function searchTail(tx: Sql, tenantId: number, scope: Scope, query:
     p.values,
   )
   const read = rows.slice(0, tailSize)
-  const vectors = await embedder.embed(read.map((row) => row.text), signal)
+  const vectors = await embedder.embed(
+    read.map((row) => row.text),
+    signal,
+  )
   const hits = read.map((row, i) => ({ key: row.memory_key, cosine: dot(query, vectors[i] as Float32Array), importance: row.importance, occurredAt: row.occurred_at }))
   return { hits, complete: rows.length <= tailSize }
 }

@@ -38,11 +38,21 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
     const scope = await findScope(tx, ctx.tenantId, input.namespace, selection.ids.user_id, { name: deps.embedder.model, dimension: deps.embedder.dimension })
     if (!scope) return { results: [], total_candidates: 0, took_ms: elapsed(started), degraded: degraded.length > 0, degraded_reasons: degraded }
     const p = params([ctx.tenantId])
-    const lexical = input.mode === 'vector' ? { hits: [], mass: 0, candidates: 0 } : await searchLexical(tx, ctx.tenantId, scope, terms, conditions(p), p)
+    const lexical = input.mode === 'vector' ? { hits: [], mass: 0, candidates: 0 } : await searchLexical(tx, scope, terms, conditions(p), p)
     const nearest: VectorHit[] = []
     if (query && scope.modelKey !== null) {
       const q = params([ctx.tenantId])
-      nearest.push(...(await searchNearest(tx, ctx.tenantId, { ...scope, modelKey: scope.modelKey }, query, lexical.hits.map((hit) => hit.key), conditions(q), q)))
+      nearest.push(
+        ...(await searchNearest(
+          tx,
+          ctx.tenantId,
+          { ...scope, modelKey: scope.modelKey },
+          query,
+          lexical.hits.map((hit) => hit.key),
+          conditions(q),
+          q,
+        )),
+      )
     }
     if (query && scope.hasTail && input.consistency === 'read_your_writes') {
       const tail = await searchTail(tx, ctx.tenantId, scope, query, deps.embedder, conditions, ctx.signal).catch((error) => failed('embedder_unavailable', error))

@@ -4,7 +4,11 @@ import { type MemoryOut, MemoryType, Namespace, scopeIds } from '../memory/index
 
 const Weight = z.number().min(0).max(1)
 export const RecallIn = z.strictObject({
-  query: z.string().min(1).max(64 * 1024).refine((text) => text.trim() !== '', 'must not be empty'),
+  query: z
+    .string()
+    .min(1)
+    .max(64 * 1024)
+    .refine((text) => text.trim() !== '', 'must not be empty'),
   top_k: z.number().int().min(1).max(100).default(10),
   namespace: Namespace.default('default'),
   ...scopeIds,

@@ -88,7 +88,9 @@ async function loadKey(app: Database, tenantId: number, keyId: string): Promise<
   const [row] = await app.transaction({ role: 'soma_app', tenantId, readOnly: true }, (tx) =>
     tx.query<{ name: string; status: string; secret_hash: Buffer; scopes: string[]; expires_at: Date | null }>(
       `select t.name, t.status, k.secret_hash, k.scopes, k.expires_at from api_keys k join tenants t on t.tenant_id = k.tenant_id
-       where k.tenant_id = $1::integer and k.key_id = $2::text and k.revoked_at is null`, [tenantId, keyId]),
+       where k.tenant_id = $1::integer and k.key_id = $2::text and k.revoked_at is null`,
+      [tenantId, keyId],
+    ),
   )
   if (!row) return undefined
   const scopes = allScopes.filter((scope) => row.scopes.includes(scope))

@@ -6,7 +6,11 @@ import { allScopes, type Ctx, memoryScopes, requireScope, type Scope, systemTena
 
 export const KeyIn = z.strictObject({
   name: z.string().max(120).default(''),
-  scopes: z.array(z.enum(allScopes)).min(1).max(allScopes.length).default([...memoryScopes]),
+  scopes: z
+    .array(z.enum(allScopes))
+    .min(1)
+    .max(allScopes.length)
+    .default([...memoryScopes]),
   expires_at: z.iso.datetime({ offset: true }).optional(),
 })
 export type KeyOut = { id: string; name: string; scopes: Scope[]; created_at: string; expires_at: string | null; revoked_at: string | null; key?: string }
@@ -35,8 +39,13 @@ export async function insertKey(tx: Sql, tenantId: number, stage: string, input:
     [tenantId, keyId, input.name, hashSecret(secret), input.scopes, input.expires_at ?? null],
   )
   return {
-    id: keyId, name: input.name, scopes: input.scopes, created_at: (row as { created_at: Date }).created_at.toISOString(),
-    expires_at: input.expires_at ? new Date(input.expires_at).toISOString() : null, revoked_at: null, key: `soma_${stage}_${tenantId.toString(36)}-${keyId}_${secret}`,
+    id: keyId,
+    name: input.name,
+    scopes: input.scopes,
+    created_at: (row as { created_at: Date }).created_at.toISOString(),
+    expires_at: input.expires_at ? new Date(input.expires_at).toISOString() : null,
+    revoked_at: null,
+    key: `soma_${stage}_${tenantId.toString(36)}-${keyId}_${secret}`,
   }
 }
 
@@ -59,11 +68,17 @@ export async function listKeys(ctx: Ctx): Promise<{ items: KeyOut[]; next_cursor
   requireScope(ctx, 'admin')
   const rows = await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, (tx) =>
     tx.query<{ key_id: string; name: string; scopes: Scope[]; created_at: Date; expires_at: Date | null; revoked_at: Date | null }>(
-      'select key_id, name, scopes, created_at, expires_at, revoked_at from api_keys where tenant_id = $1::integer order by created_at desc, key_id limit 1000', [ctx.tenantId]),
+      'select key_id, name, scopes, created_at, expires_at, revoked_at from api_keys where tenant_id = $1::integer order by created_at desc, key_id limit 1000',
+      [ctx.tenantId],
+    ),
   )
   const items = rows.map((row) => ({
-    id: row.key_id, name: row.name, scopes: row.scopes, created_at: row.created_at.toISOString(),
-    expires_at: row.expires_at?.toISOString() ?? null, revoked_at: row.revoked_at?.toISOString() ?? null,
+    id: row.key_id,
+    name: row.name,
+    scopes: row.scopes,
+    created_at: row.created_at.toISOString(),
+    expires_at: row.expires_at?.toISOString() ?? null,
+    revoked_at: row.revoked_at?.toISOString() ?? null,
   }))
   return { items, next_cursor: null }
 }
@@ -72,15 +87,21 @@ export async function listKeys(ctx: Ctx): Promise<{ items: KeyOut[]; next_cursor
 export async function revokeKey(ctx: Ctx, keyId: string): Promise<void> {
   requireScope(ctx, 'admin')
   await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
-    const rows = await tx.query('update api_keys set revoked_at = now() where tenant_id = $1::integer and key_id = $2::text and revoked_at is null returning key_id', [ctx.tenantId, keyId])
+    const rows = await tx.query('update api_keys set revoked_at = now() where tenant_id = $1::integer and key_id = $2::text and revoked_at is null returning key_id', [
+      ctx.tenantId,
+      keyId,
+    ])
     if (!rows.length) throw new AppError('not_found', 'This tenant has no such key that is still valid.')
     await appendAudit(tx, ctx, 'key.revoke', keyId)
   })
 }
 
 export async function appendAudit(tx: Sql, ctx: Ctx, action: string, target: string): Promise<void> {
-  await tx.query(
-    'insert into audit_log (tenant_id, at, actor, action, target, request_id) values ($1::integer, now(), $2::text, $3::text, $4::text, $5::text)',
-    [ctx.tenantId, ctx.actor, action, target, ctx.requestId],
-  )
+  await tx.query('insert into audit_log (tenant_id, at, actor, action, target, request_id) values ($1::integer, now(), $2::text, $3::text, $4::text, $5::text)', [
+    ctx.tenantId,
+    ctx.actor,
+    action,
+    target,
+    ctx.requestId,
+  ])
 }

@@ -30,7 +30,8 @@ export async function rollupUsage(worker: Database, signal: AbortSignal): Promis
            on conflict (tenant_id, hour, namespace_key) do update set stores = u.stores + excluded.stores, memories = u.memories + excluded.memories, bytes = u.bytes + excluded.bytes,
              embedded_tokens = u.embedded_tokens + excluded.embedded_tokens
          )
-         select count(*)::integer as folded from gone`)
+         select count(*)::integer as folded from gone`,
+      )
       return row?.folded ?? 0
     })
     done += folded

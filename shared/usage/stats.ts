@@ -10,7 +10,10 @@ export async function tenantStats(ctx: Ctx): Promise<Stats> {
       `select coalesce(sum(c.memories), 0) as memories, coalesce(sum(c.episodic), 0) as episodic, coalesce(sum(c.semantic), 0) as semantic, coalesce(sum(c.procedural), 0) as procedural from (
          select t.memories, t.episodic, t.semantic, t.procedural from scope_stats t join scopes s on s.tenant_id = t.tenant_id and s.scope_key = t.scope_key and s.user_id is null where t.tenant_id = $1::integer
          union all
-         select d.memories, d.episodic, d.semantic, d.procedural from usage_deltas d where d.tenant_id = $1::integer) c`, [ctx.tenantId]))
+         select d.memories, d.episodic, d.semantic, d.procedural from usage_deltas d where d.tenant_id = $1::integer) c`,
+      [ctx.tenantId],
+    ),
+  )
   const count = (name: 'memories' | 'episodic' | 'semantic' | 'procedural') => Number(row?.[name] ?? 0)
   return { total_memories: count('memories'), episodic: count('episodic'), semantic: count('semantic'), procedural: count('procedural'), namespace: 'default' }
 }

@@ -20,7 +20,8 @@ export async function buildAnn(db: { worker: Database; owner: Database }, from: 
 
 async function largeScopes(worker: Database, from: number): Promise<Large[]> {
   const rows = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
-    tx.query<{ tenant_id: number }>('select distinct s.tenant_id from scope_stats s where s.memories >= $1::bigint', [from]))
+    tx.query<{ tenant_id: number }>('select distinct s.tenant_id from scope_stats s where s.memories >= $1::bigint', [from]),
+  )
   const found: Large[] = []
   for (const { tenant_id: tenantId } of rows) {
     const scopes = await worker.transaction({ role: 'soma_worker', tenantId, readOnly: true }, (tx) =>
@@ -29,7 +30,10 @@ async function largeScopes(worker: Database, from: number): Promise<Large[]> {
          join scopes n on n.tenant_id = s.tenant_id and n.scope_key = s.scope_key and n.user_id is null
          cross join embedding_models e
          where s.tenant_id = $1::integer and s.memories >= $2::bigint
-           and exists (select from vectors v where v.tenant_id = $1::integer and v.namespace_key = s.scope_key and v.model_key = e.model_key)`, [tenantId, from]))
+           and exists (select from vectors v where v.tenant_id = $1::integer and v.namespace_key = s.scope_key and v.model_key = e.model_key)`,
+        [tenantId, from],
+      ),
+    )
     found.push(...scopes.map((scope) => ({ tenantId, namespaceKey: scope.namespace_key, modelKey: scope.model_key, dimension: scope.dimension })))
   }
   return found
@@ -41,7 +45,9 @@ async function buildIndex(owner: Database, { tenantId, namespaceKey, modelKey, d
     const [state] = await sql.query<{ valid: boolean }>('select i.indisvalid as valid from pg_index i where i.indexrelid = to_regclass($1::text)', [name])
     if (state?.valid) return false
     const remainders = await sql.query<{ remainder: number }>(
-      `select r as remainder from generate_series(0, ${partitions - 1}) r where satisfies_hash_partition(to_regclass('vectors'), ${partitions}, r, $1::integer)`, [tenantId])
+      `select r as remainder from generate_series(0, ${partitions - 1}) r where satisfies_hash_partition(to_regclass('vectors'), ${partitions}, r, $1::integer)`,
+      [tenantId],
+    )
     const partition = `vectors_p${(remainders[0] as { remainder: number }).remainder}`
     await sql.query('set role soma_owner')
     try {
@@ -49,7 +55,8 @@ async function buildIndex(owner: Database, { tenantId, namespaceKey, modelKey, d
       if (state) await sql.query(`drop index concurrently if exists ${name}`)
       await sql.query(
         `create index concurrently if not exists ${name} on ${partition} using hnsw ((embedding::halfvec(${dimension})) halfvec_cosine_ops)
-         where tenant_id = ${tenantId} and namespace_key = ${namespaceKey} and model_key = ${modelKey}`)
+         where tenant_id = ${tenantId} and namespace_key = ${namespaceKey} and model_key = ${modelKey}`,
+      )
     } finally {
       await sql.query('reset role')
     }

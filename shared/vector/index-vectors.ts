@@ -9,13 +9,21 @@ type Wanted = { memory_key: string; version: number; text: string; namespace_key
 /** Embeds the versions that a batch of events names, as far as they are still the present ones, and upserts them under a version guard. */
 export async function indexVectors(deps: IndexDeps, records: readonly EventRecord[]): Promise<RecordFailure[]> {
   const { batches, failures } = await sortRecords(deps.worker, await deps.generation(), records)
-  const relevant = batches.map((batch) => ({ ...batch, events: batch.events.filter(({ event }) => event.type === 'created' || event.type === 'updated') })).filter((batch) => batch.events.length)
+  const relevant = batches
+    .map((batch) => ({ ...batch, events: batch.events.filter(({ event }) => event.type === 'created' || event.type === 'updated') }))
+    .filter((batch) => batch.events.length)
   return applyByTenant(relevant, failures, (batch) => indexBatch(deps, batch))
 }
 
 async function indexBatch({ worker, embedder, onIndexed, onFailure }: IndexDeps, { tenantId, events }: TenantBatch): Promise<void> {
   const access = { role: 'soma_worker', tenantId } as const
-  const wanted = await worker.transaction({ ...access, readOnly: true }, (tx) => selectWanted(tx, tenantId, events.map(({ event }) => event.id)))
+  const wanted = await worker.transaction({ ...access, readOnly: true }, (tx) =>
+    selectWanted(
+      tx,
+      tenantId,
+      events.map(({ event }) => event.id),
+    ),
+  )
   if (!wanted.length) return
   try {
     // embedding may take seconds: no transaction is open meanwhile
@@ -34,7 +42,9 @@ function selectWanted(tx: Sql, tenantId: number, ids: string[]): Promise<Wanted[
   return tx.query<Wanted>(
     `select m.memory_key, m.version, m.text, m.namespace_key, m.user_key, m.recorded_at from memories m
      join vector_pending q on q.tenant_id = m.tenant_id and q.memory_key = m.memory_key
-     where m.tenant_id = $1::integer and m.id = any ($2::uuid[]) order by m.memory_key`, [tenantId, ids])
+     where m.tenant_id = $1::integer and m.id = any ($2::uuid[]) order by m.memory_key`,
+    [tenantId, ids],
+  )
 }
 
 /** The guard: a row lock on the very version that was embedded. Where that is gone or was replaced meanwhile, nothing is written. */

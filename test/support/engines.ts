@@ -87,7 +87,7 @@ async function call(local: Local, caller: Caller | null, method: string, path: s
   const request = new Request(`http://soma.test${path}`, {
     method,
     headers: { ...(caller ? { authorization: `Bearer ${caller.key}` } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
     ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
   } as RequestInit)
   const response = await local.fetch(request)

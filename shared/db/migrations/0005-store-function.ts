@@ -43,9 +43,17 @@ begin
 
   if (p_call->>'has_coords')::boolean then
     -- writers of one coord take turns; in sorted order, so that two bulks cannot wait for each other
-    for r in select distinct hashtextextended(p_tenant || ':' || x.namespace || ':' || x.coord, 11) as h from unnest(v_items) x where x.coord is not null order by 1 loop
+    for r in select distinct hashtextextended(p_tenant || ':' || x.namespace || ':' || x.coord, 11) as h from unnest(v_items) x
+        where x.coord is not null and x.target_key is null order by 1 loop
       perform pg_advisory_xact_lock(r.h);
     end loop;
+    -- first the locks, then a fresh look: a version that somebody else committed while this waited is the one that is followed
+    perform 1 from memories m where m.tenant_id = p_tenant and m.memory_key in (
+        select x.target_key from unnest(v_items) x where x.target_key is not null
+        union all
+        select o.memory_key from unnest(v_items) x join scopes s on s.tenant_id = p_tenant and s.namespace = x.namespace and s.user_id is null
+          join memories o on o.tenant_id = p_tenant and o.namespace_key = s.scope_key and o.coord = x.coord where x.target_key is null)
+      order by m.memory_key for update;
     v_placed := array(
       select row(x.i, coalesce(m.memory_key, first_value(x.fresh_key) over same_place), coalesce(m.id, first_value(x.id) over same_place),
           coalesce(m.version, 0) + row_number() over same_place, coalesce(m.created_at, v_now), m.version,
@@ -60,7 +68,6 @@ begin
         select o.memory_key, o.id, o.version, o.created_at from memories o where o.tenant_id = p_tenant and o.memory_key = x.target_key) m on true
       where x.i <> all (v_done)
       window same_place as (partition by x.namespace, coalesce(x.coord, 'i' || x.i), x.coord is null order by x.i));
-    perform 1 from memories m where m.tenant_id = p_tenant and m.memory_key in (select p.memory_key from unnest(v_placed) p where p.base_version is not null) order by m.memory_key for update;
     perform close_memories(p_tenant, array(select distinct p.memory_key from unnest(v_placed) p where p.base_version is not null), v_now);
   else
     v_placed := array(
@@ -83,13 +90,20 @@ begin
       select p_tenant, m.namespace_key, m.user_key, v_now, -1, -(m.memory_type = 'episodic')::int, -(m.memory_type = 'semantic')::int,
         -(m.memory_type = 'procedural')::int, -m.bytes, -m.term_count
       from memories m where m.tenant_id = p_tenant and m.memory_key in (select p.memory_key from unnest(v_placed) p where p.base_version is not null);
-    delete from memories m where m.tenant_id = p_tenant and m.memory_key in (select p.memory_key from unnest(v_placed) p where p.base_version is not null);
+    -- in place and not by delete and insert: who waits for this row's lock must find the row again
+    update memories m set version = p.version, namespace_key = p.namespace_key, user_key = p.user_key, session_key = x.session_key, tokenizer = x.tokenizer, term_count = x.term_count,
+        bytes = x.bytes, importance = x.importance, recorded_at = v_now, created_xid = pg_current_xact_id(), occurred_at = x.occurred_at, valid_from = x.valid_from, valid_to = x.valid_to,
+        expires_at = x.expires_at, supersedes = x.supersedes, superseded_by = x.superseded_by, namespace = x.namespace, user_id = x.user_id, agent_id = x.agent_id, app_id = x.app_id,
+        run_id = x.run_id, session_id = x.session_id, coord = x.coord, memory_type = x.memory_type, language = x.language, speaker = x.speaker, text = x.text, payload = x.payload,
+        messages = x.messages, metadata = x.metadata, tags = x.tags
+      from unnest(v_placed) p join unnest(v_items) x on x.i = p.i
+      where m.tenant_id = p_tenant and m.memory_key = p.memory_key and p.is_last and p.base_version is not null;
   end if;
   insert into memories
     select p_tenant, p.memory_key, p.id, p.version, p.namespace_key, p.user_key, x.session_key, x.tokenizer, x.term_count, x.bytes, x.importance, p.created_at, v_now,
       pg_current_xact_id(), x.occurred_at, x.valid_from, x.valid_to, x.expires_at, x.supersedes, x.superseded_by, x.namespace, x.user_id, x.agent_id, x.app_id, x.run_id,
       x.session_id, x.coord, x.memory_type, x.language, x.speaker, x.text, x.payload, x.messages, x.metadata, x.tags
-    from unnest(v_placed) p join unnest(v_items) x on x.i = p.i where p.is_last;
+    from unnest(v_placed) p join unnest(v_items) x on x.i = p.i where p.is_last and p.base_version is null;
   insert into postings
     select p_tenant, p.namespace_key, p.memory_key, p.user_key, t.tf, least(x.term_count, 32767), t.term
     from unnest(p_term_item, p_term, p_term_tf) t (i, term, tf) join unnest(v_placed) p on p.i = t.i join unnest(v_items) x on x.i = t.i where p.is_last;
