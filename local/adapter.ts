@@ -30,8 +30,14 @@ export async function openLocal(config: Config, log: Log): Promise<Local> {
   try {
     if (config.STAGE === 'local') await migrate(databases.owner)
     await assertSchema(databases.app)
-    await assertSafeRole(databases.app, 'soma_app')
+    const { loginIsSafe } = await assertSafeRole(databases.app, 'soma_app')
     await assertSafeRole(databases.worker, 'soma_worker')
+    if (!loginIsSafe && databases.app.engine === 'postgres') {
+      if (config.STAGE !== 'local') throw new Error('The login of POSTGRES_URL is a superuser: give the handlers one that is only a member of soma_app and soma_worker.')
+      log.warn(
+        'The login of POSTGRES_URL is a superuser; row-level security holds inside every transaction, but a login that is only a member of soma_app and soma_worker is safer.',
+      )
+    }
   } catch (error) {
     await closeDatabases(databases)
     throw error

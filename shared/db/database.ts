@@ -92,18 +92,27 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-/** Refuses to go on when a transaction's effective role could pass by row-level security. @throws Error */
-export async function assertSafeRole(db: Database, role: Role): Promise<void> {
-  const rows = await db.transaction({ role, tenantId: null, readOnly: true }, (tx) =>
-    tx.query<{ name: string; unsafe: boolean; owns: boolean }>(`
-      select current_user::text as name, r.rolsuper or r.rolbypassrls as unsafe,
-        exists (select from pg_class c where c.relname = 'memories' and pg_catalog.pg_get_userbyid(c.relowner) = current_user) as owns
-      from pg_roles r where r.rolname = current_user`),
-  )
-  const [row] = rows
-  if (!row || row.unsafe || row.owns || row.name !== role) {
-    throw new Error(`Transactions would run as "${row?.name}", which is not bound by row-level security. Grant ${role} to the login of the database URL.`)
-  }
+/**
+ * Refuses to go on when a transaction's effective role could pass by row-level security. Answers whether the login itself could (a superuser, as
+ * the embedded engine's always is): that is for the caller to judge. @throws Error
+ */
+export async function assertSafeRole(db: Database, role: Role): Promise<{ loginIsSafe: boolean }> {
+  type Row = { name: string; login: string; unsafe: boolean; login_unsafe: boolean; owns: boolean }
+  const refuse = (name: string | undefined) =>
+    new Error(`Transactions would run as "${name}", which is not bound by row-level security. Grant ${role} to the login of the database URL.`)
+  const [row] = await db
+    .transaction({ role, tenantId: null, readOnly: true }, (tx) =>
+      tx.query<Row>(`
+        select r.rolname as name, session_user::text as login, r.rolsuper or r.rolbypassrls as unsafe, l.rolsuper or l.rolbypassrls as login_unsafe,
+          exists (select from pg_class c where c.oid = to_regclass('memories') and pg_catalog.pg_has_role(current_user, c.relowner, 'usage')) as owns
+        from pg_roles r, pg_roles l where r.rolname = current_user and l.rolname = session_user`),
+    )
+    .catch((cause) => {
+      const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+      throw code === '42501' || code === '22023' ? new Error(`The login of the database URL may not act as ${role}: run "grant ${role} to <login>".`, { cause }) : cause
+    })
+  if (!row || row.unsafe || row.owns || row.name !== role) throw refuse(row?.name)
+  return { loginIsSafe: !row.login_unsafe }
 }
 
 /** Opens a pool on a real Postgres. `max` connections; a wait over 5 s for one is an `unavailable`. */

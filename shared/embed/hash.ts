@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { tokenize } from '../text/index.ts'
 import type { Embedder } from './port.ts'
 
@@ -28,14 +27,17 @@ function embedText(text: string, dimension: number): Float32Array {
   return vector
 }
 
-const buckets = new Map<string, number>()
 function add(vector: Float32Array, feature: string, weight: number): void {
-  let hash = buckets.get(feature)
-  if (hash === undefined) {
-    hash = createHash('md5').update(feature).digest().readUInt32LE(0)
-    if (buckets.size > 50_000) buckets.clear()
-    buckets.set(feature, hash)
-  }
+  const hash = hashOf(feature)
   const slot = (hash >>> 1) % vector.length
   vector[slot] = (vector[slot] as number) + (hash & 1 ? weight : -weight)
+}
+
+/** FNV-1a over UTF-16 units, then MurmurHash3's 32-bit finalizer, without which the low bits of short features are poor. */
+function hashOf(feature: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < feature.length; i++) hash = Math.imul(hash ^ feature.charCodeAt(i), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
 }

@@ -34,7 +34,9 @@ export async function deployedRuntime(given: Config, need: Need): Promise<Runtim
   const databases = openDatabases(config, log)
   if (need !== 'owner') {
     await assertSchema(databases[need])
-    await assertSafeRole(databases[need], need === 'app' ? 'soma_app' : 'soma_worker')
+    const { loginIsSafe } = await assertSafeRole(databases[need], need === 'app' ? 'soma_app' : 'soma_worker')
+    if (!loginIsSafe && config.STAGE !== 'local')
+      throw new ConfigError('The login of the database URL is a superuser or has BYPASSRLS: give the handlers one that is only a member of soma_app or soma_worker.')
   }
   if (need === 'app' && !config.SIGNING_KEY) throw new ConfigError('SIGNING_KEY is missing: every instance needs the same one, for cursors and tokens.')
   return assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? '', wake: (job) => wakeFunction(config, log, job) })

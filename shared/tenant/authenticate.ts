@@ -8,6 +8,7 @@ import { hashSecret, parseKey } from './keys.ts'
 /** Revocation and suspension take effect everywhere within this time. */
 const cacheMs = 5_000
 const cacheSize = 10_000
+const loopbackNames = /^(localhost|[\w-]+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/
 type Known = { tenantId: number; tenant: string; suspended: boolean; secretHash: Buffer | null; scopes: Scope[]; expiresAt: number }
 
 export type Authenticate = (request: Request) => Promise<Caller>
@@ -30,9 +31,12 @@ export function createAuthenticate(config: Config, app: Database): Authenticate 
   const tenantOf = (tenantId: number) => cached(`t${tenantId}`, () => loadTenant(app, tenantId))
   const tokenHash = config.SOMA_API_TOKEN ? hashSecret(config.SOMA_API_TOKEN) : undefined
 
-  async function identify(token: string | undefined): Promise<{ known: Known; actor: string }> {
+  async function identify(token: string | undefined, host: string): Promise<{ known: Known; actor: string }> {
     if (token === undefined) {
       if (config.AUTH_MODE !== 'open') throw unauthenticated('Send "Authorization: Bearer <key>".')
+      // a web page whose name was made to resolve to 127.0.0.1 (DNS rebinding) carries its own name as host
+      if (config.AUTH_OPEN_IN_CONTAINER !== '1' && !loopbackNames.test(host))
+        throw unauthenticated('Without a credential this answers only to a loopback address in the Host header.')
       return { known: { ...(await mustKnow(tenantOf(defaultTenantId))), scopes: [...memoryScopes, 'admin'] }, actor: 'open' }
     }
     if (tokenHash && timingSafeEqual(hashSecret(token), tokenHash)) {
@@ -48,7 +52,7 @@ export function createAuthenticate(config: Config, app: Database): Authenticate 
   }
 
   return async (request) => {
-    const { known, actor } = await identify(credentialOf(request))
+    const { known, actor } = await identify(credentialOf(request), new URL(request.url).hostname)
     if (known.suspended) throw new AppError('forbidden', 'This tenant is suspended.')
     const named = request.headers.get('x-tenant-id')
     if (named !== null && named !== known.tenant) throw new AppError('forbidden', 'X-Tenant-ID is not the tenant of this credential.')
