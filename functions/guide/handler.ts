@@ -2,6 +2,7 @@ import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, GuideBulk, GuideRecall, GuideStore, idempotencyKey, queryOf, readJson } from '../../shared/http/index.ts'
 import { storeMemories, storeMemory } from '../../shared/memory/index.ts'
 import { recall } from '../../shared/recall/index.ts'
+import { observeWrite } from '../../shared/telemetry/index.ts'
 import type { Ctx } from '../../shared/tenant/index.ts'
 import { tenantStats } from '../../shared/usage/index.ts'
 import type { GuideDeps } from './deps.ts'
@@ -15,7 +16,7 @@ export function createGuide(deps: GuideDeps): HttpHandler {
   app.post('/store', async (c) => {
     const ctx = await contextOf(c, deps)
     const { coord, payload, type } = GuideStore.parse(await readJson(c.req.raw, mebibyte))
-    const { memory } = await storeMemory(ctx, { coord, payload, memory_type: type }, idempotencyKey(c))
+    const { memory } = await observeWrite(deps.metrics, 'store', () => storeMemory(ctx, { coord, payload, memory_type: type }, idempotencyKey(c)))
     deps.wakeDrain()
     return c.json({ ok: true, id: memory.id, version: memory.version })
   })
@@ -24,7 +25,7 @@ export function createGuide(deps: GuideDeps): HttpHandler {
     const ctx = await contextOf(c, deps)
     const { items } = GuideBulk.parse(await readJson(c.req.raw, 5 * mebibyte))
     const body = { items: items.map(({ coord, payload, type }) => ({ coord, payload, memory_type: type })) }
-    const stored = await storeMemories(ctx, body, idempotencyKey(c), 'guide')
+    const stored = await observeWrite(deps.metrics, 'store_bulk', () => storeMemories(ctx, body, idempotencyKey(c), 'guide'))
     deps.wakeDrain()
     return c.json({ stored: stored.body.created + stored.body.updated, ids: stored.body.results.map((result) => result.id) })
   })

@@ -1,6 +1,7 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, idempotencyKey, ifMatch, queryOf, readJson } from '../../shared/http/index.ts'
 import { forgetMemory, getMemory, listMemories, memoryHistory, patchMemory } from '../../shared/memory/index.ts'
+import { observeWrite } from '../../shared/telemetry/index.ts'
 import type { MemoriesDeps } from './deps.ts'
 
 const mebibyte = 1024 * 1024
@@ -31,7 +32,7 @@ export function createMemories(deps: MemoriesDeps): HttpHandler {
   app.patch('/v1/memories/:id', async (c) => {
     const ctx = await contextOf(c, deps)
     const body = await readJson(c.req.raw, mebibyte)
-    const changed = await patchMemory(ctx, c.req.param('id'), body, { ifVersion: ifMatch(c), idempotencyKey: idempotencyKey(c) })
+    const changed = await observeWrite(deps.metrics, 'patch', () => patchMemory(ctx, c.req.param('id'), body, { ifVersion: ifMatch(c), idempotencyKey: idempotencyKey(c) }))
     deps.wakeDrain()
     c.header('etag', `"${changed.memory.version}"`)
     if (changed.replayed) c.header('idempotent-replayed', 'true')
@@ -40,7 +41,7 @@ export function createMemories(deps: MemoriesDeps): HttpHandler {
 
   app.delete('/v1/memories/:id', async (c) => {
     const ctx = await contextOf(c, deps)
-    const forgotten = await forgetMemory(ctx, c.req.param('id'), { ifVersion: ifMatch(c), idempotencyKey: idempotencyKey(c) })
+    const forgotten = await observeWrite(deps.metrics, 'forget', () => forgetMemory(ctx, c.req.param('id'), { ifVersion: ifMatch(c), idempotencyKey: idempotencyKey(c) }))
     deps.wakeDrain()
     if (forgotten.replayed) c.header('idempotent-replayed', 'true')
     return c.body(null, 204)

@@ -1,6 +1,7 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, idempotencyKey, readJson } from '../../shared/http/index.ts'
 import { storeMemories, storeMemory } from '../../shared/memory/index.ts'
+import { observeWrite } from '../../shared/telemetry/index.ts'
 import type { StoreDeps } from './deps.ts'
 
 const mebibyte = 1024 * 1024
@@ -12,9 +13,7 @@ export function createStore(deps: StoreDeps): HttpHandler {
   app.post('/v1/memories', async (c) => {
     const ctx = await contextOf(c, deps)
     const body = await readJson(c.req.raw, mebibyte)
-    const end = deps.metrics.persistence.startTimer({ operation: 'store' })
-    const stored = await storeMemory(ctx, body, idempotencyKey(c))
-    end({ status: 'ok' })
+    const stored = await observeWrite(deps.metrics, 'store', () => storeMemory(ctx, body, idempotencyKey(c)))
     deps.wakeDrain()
     c.header('etag', `"${stored.memory.version}"`)
     if (stored.replayed) c.header('idempotent-replayed', 'true')
@@ -24,9 +23,7 @@ export function createStore(deps: StoreDeps): HttpHandler {
   app.post('/v1/memories/bulk', async (c) => {
     const ctx = await contextOf(c, deps)
     const body = await readJson(c.req.raw, 5 * mebibyte)
-    const end = deps.metrics.persistence.startTimer({ operation: 'store_bulk' })
-    const stored = await storeMemories(ctx, body, idempotencyKey(c))
-    end({ status: 'ok' })
+    const stored = await observeWrite(deps.metrics, 'store_bulk', () => storeMemories(ctx, body, idempotencyKey(c)))
     deps.wakeDrain()
     if (stored.replayed) c.header('idempotent-replayed', 'true')
     return c.json(stored.body)

@@ -1,2 +1,2 @@
 export { createLog, type Log } from './log.ts'
-export { createMetrics, foldTenants, type Metrics } from './metrics.ts'
+export { createMetrics, foldTenants, type Metrics, observeWrite } from './metrics.ts'

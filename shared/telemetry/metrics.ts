@@ -44,3 +44,18 @@ export function foldTenants(rows: { tenant: string; pending: number; oldestSecon
   const other = { tenant: 'other', pending: rest.reduce((sum, row) => sum + row.pending, 0), oldestSeconds: Math.max(...rest.map((row) => row.oldestSeconds)) }
   return [...sorted.slice(0, maxTenantLabels), other]
 }
+
+/** Times a write with its commit, whether it ends well or not. */
+export async function observeWrite<T>(metrics: Metrics, operation: string, write: () => Promise<T>): Promise<T> {
+  const started = performance.now()
+  let status = 'error'
+  try {
+    const result = await write()
+    status = 'ok'
+    return result
+  } finally {
+    const seconds = (performance.now() - started) / 1000
+    metrics.persistence.observe({ operation, status }, seconds)
+    metrics.dbWriteLatency.observe(seconds)
+  }
+}
