@@ -20,7 +20,6 @@ export class ClientError extends Error {
 const byStatus: Record<number, string> = {
   401: 'unauthenticated',
   403: 'forbidden',
-  404: 'not_found',
   413: 'too_large',
   429: 'rate_limited',
   502: 'unavailable',

@@ -4,7 +4,8 @@ import { memoryId, selectMemory } from './get.ts'
 import { prepareVersion, textOfPayload, uuidv7 } from './prepare.ts'
 import { memoryOf } from './rows.ts'
 import { MemoryIn, type MemoryOut, MemoryPatch } from './schema.ts'
-import { type Call, callOf, idempotencyProblem, type Replay, requestHash, type StoredItem, storeItems } from './write.ts'
+import { storedVersion } from './store.ts'
+import { type Call, callOf, finishedCall, idempotencyProblem, type Replay, requestHash, type StoredItem, storeItems } from './write.ts'
 
 /** Merges a patch (RFC 7396) into the open version and stores the result as the next one. @throws AppError not_found, precondition_failed, invalid */
 export async function patchMemory(
@@ -19,7 +20,13 @@ export async function patchMemory(
   const call: Call = { key: options.idempotencyKey, hash: requestHash(`patch ${known} ${options.ifVersion}`, body) }
   return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
     const row = await selectMemory(tx, ctx.tenantId, known, 'for update')
-    if (!row) throw new AppError('not_found', 'There is no memory with this id.')
+    if (!row) {
+      // forgotten since: the first answer stands
+      const finished = (await finishedCall(tx, ctx, call))?.result as [StoredItem] | undefined
+      const memory = finished && (await storedVersion(tx, ctx, known, finished[0].version))
+      if (memory) return { memory, replayed: true }
+      throw new AppError('not_found', 'There is no memory with this id.')
+    }
     const stale = options.ifVersion !== undefined && options.ifVersion !== row.version
     // a repeated call finds the version it made itself: its key decides first
     if (stale && call.key === undefined) throw staleVersion(row.version)

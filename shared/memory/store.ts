@@ -60,7 +60,13 @@ export async function storeMemories(ctx: Ctx, body: unknown, idempotencyKey?: st
           })
         return stored
       })
-      if ('replayed' in answer) return { replayed: true, body: summarize(answer.replayed.result as StoredItem[], results) }
+      if ('replayed' in answer) {
+        const stored = answer.replayed.result as StoredItem[]
+        // what the database refused the first time stands in no record
+        for (const { row } of prepared)
+          if (!stored.some((one) => one.i === row.i)) results.set(row.i as number, failedResult(row.i as number, supersedesProblem('invalid', '/supersedes')))
+        return { replayed: true, body: summarize(stored, results) }
+      }
       return { replayed: false, body: summarize(answer.results, results) }
     } catch (error) {
       const problem = itemProblemOf(error)
@@ -123,7 +129,11 @@ function failedResult(index: number, error: AppError): BulkResult {
 }
 
 function supersedesProblem(code: ProblemCode, pointer: string): AppError {
-  const detail = code === 'conflict' ? 'that memory is superseded already by another' : 'there is no memory with this id'
+  const detail = {
+    conflict: 'that memory is superseded already by another',
+    not_found: 'there is no memory with this id',
+    invalid: 'that memory cannot be superseded by this one',
+  }[code as 'conflict' | 'not_found' | 'invalid']
   return new AppError(code === 'conflict' ? 'conflict' : 'invalid', `Nothing was stored: ${detail}.`, { errors: [{ pointer, detail }] })
 }
 
@@ -178,7 +188,8 @@ function outOf({ row }: PreparedItem, stored: StoredItem): MemoryOut {
   }
 }
 
-async function storedVersion(tx: Parameters<typeof storeItems>[0], ctx: Ctx, id: string, version: number): Promise<MemoryOut | undefined> {
+/** A version of a memory as it was stored, whatever came after it. */
+export async function storedVersion(tx: Parameters<typeof storeItems>[0], ctx: Ctx, id: string, version: number): Promise<MemoryOut | undefined> {
   const rows = await tx.query<MemoryRow>(
     `select ${memoryColumns} from memories m where m.tenant_id = $1::integer and m.id = $2::uuid and m.version = $3::integer
      union all select ${memoryColumns} from memory_versions m where m.tenant_id = $1::integer and m.id = $2::uuid and m.version = $3::integer and m.state = 'closed'`,

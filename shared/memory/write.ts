@@ -70,6 +70,14 @@ export async function storeItems(
   return { results: answer.results ?? [] }
 }
 
+/** What a finished call with this key gave; undefined when there was none. @throws AppError idempotency_conflict, idempotency_in_progress */
+export async function finishedCall(tx: Sql, ctx: Ctx, call: Call): Promise<Replay | undefined> {
+  if (call.key === undefined) return undefined
+  const [row] = await tx.query<{ answer: Answer | null }>(`select claim_idempotency($1::integer, $2::text, decode($3::text, 'hex')) as answer`, [ctx.tenantId, call.key, call.hash])
+  if (row?.answer?.problem) throw idempotencyProblem(row.answer.problem)
+  return row?.answer?.replayed
+}
+
 export function idempotencyProblem(code: ProblemCode): AppError {
   if (code === 'idempotency_in_progress') return new AppError(code, 'Wait for the first request with this key to end, then repeat.', { retryAfterSeconds: 1 })
   return new AppError(code, 'Use a new idempotency key for a new request.')

@@ -49,6 +49,8 @@ create type item_placed as (
 create function supersede_memory(p_tenant integer, p_old uuid, p_new uuid, p_until timestamptz, p_now timestamptz, p_trace text) returns text language plpgsql security invoker as $fn$
 declare old memories;
 begin
+  -- a coord's next version that names its own memory
+  if p_old = p_new then return 'invalid'; end if;
   select * into old from memories m where m.tenant_id = p_tenant and m.id = p_old for update;
   if not found then return 'not_found'; end if;
   if old.superseded_by is not null and old.superseded_by <> p_new then return 'conflict'; end if;

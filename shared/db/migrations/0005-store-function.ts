@@ -148,7 +148,7 @@ begin
   if p_call->>'key' is not null then
     insert into idempotency (tenant_id, key, request_hash, status, result, created_at)
       values (p_tenant, p_call->>'key', decode(p_call->>'hash', 'hex'), (case when (p_call->>'bulk')::boolean then 200 when v_results->0->>'status' = 'created' then 201 else 200 end),
-        (select jsonb_agg(e - 'memory_key' - 'created_at' - 'updated_at' order by (e->>'i')::int) from jsonb_array_elements(v_results) e), v_now);
+        coalesce((select jsonb_agg(e - 'memory_key' - 'created_at' - 'updated_at' order by (e->>'i')::int) from jsonb_array_elements(v_results) e), '[]'), v_now);
   end if;
   return jsonb_build_object('results', v_results);
 end $fn$;

@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import type { Client } from '../../shared/client/index.ts'
+import { AppError } from '../../shared/problem/index.ts'
+import { allScopes, type Ctx, createKey, createTenant, listKeys, listTenants, revokeKey, setTenantStatus } from '../../shared/tenant/index.ts'
+import type { Local } from '../adapter.ts'
+import { connect } from './connect.ts'
+import { CommandError } from './failure.ts'
+import type { Globals } from './globals.ts'
+
+type Administration = Pick<Client, 'keys' | 'tenants'>
+
+/** The keys of one tenant: over HTTP that of the credential, which must then be the one that is named. */
+export function administerKeys<T>(globals: Globals, tenant: string | undefined, work: (keys: Client['keys']) => Promise<T>): Promise<T> {
+  return administer(globals, { actAs: tenant ?? 'default', named: tenant }, ({ keys }) => work(keys))
+}
+
+/** All tenants: over HTTP that takes a key of the tenant "system". */
+export function administerTenants<T>(globals: Globals, work: (tenants: Client['tenants']) => Promise<T>): Promise<T> {
+  return administer(globals, { actAs: 'system' }, ({ tenants }) => work(tenants))
+}
+
+async function administer<T>(globals: Globals, { actAs, named }: { actAs: string; named?: string | undefined }, work: (administration: Administration) => Promise<T>): Promise<T> {
+  const connection = await connect(globals, named)
+  try {
+    if (connection.servedAt && !globals.token && actAs !== 'default') throw needsTheDatabase(connection.servedAt, actAs)
+    return await work(connection.local ? directly(connection.local, await operatorOf(connection.local, actAs)) : connection.client)
+  } finally {
+    await connection.close()
+  }
+}
+
+function needsTheDatabase(url: string, tenant: string): CommandError {
+  const right = tenant === 'system' ? 'with the scope platform:tenants' : `of the tenant "${tenant}"`
+  return new CommandError(
+    'unavailable',
+    `A server at ${url} has the embedded database open, and without a credential it acts for the tenant "default" only. Stop the server and run this again, or give a key ${right} by --token, or keep the data in Postgres (POSTGRES_URL).`,
+  )
+}
+
+function directly({ config }: Local, ctx: Ctx): Administration {
+  return {
+    keys: { create: (key) => createKey(ctx, config.STAGE, key ?? {}), list: () => listKeys(ctx), revoke: (id) => revokeKey(ctx, id) },
+    tenants: {
+      create: (name) => createTenant(ctx, config.STAGE, { name }),
+      list: (cursor) => listTenants(ctx, cursor),
+      suspend: (name) => setTenantStatus(ctx, name, { status: 'suspended' }),
+      resume: (name) => setTenantStatus(ctx, name, { status: 'active' }),
+    },
+  }
+}
+
+/** Whoever works on the database itself may do everything, and the audit log says that it was the command line. @throws AppError not_found */
+async function operatorOf({ db }: Local, tenant: string): Promise<Ctx> {
+  const [row] = await db.worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
+    tx.query<{ tenant_id: number }>('select tenant_id from tenants where name = $1::text', [tenant]),
+  )
+  if (!row) throw new AppError('not_found', `There is no tenant "${tenant}": \`soma tenant list\` names them.`)
+  return { tenantId: row.tenant_id, tenant, actor: 'cli', scopes: new Set(allScopes), app: db.app, worker: db.worker, requestId: randomUUID(), signingKey: '' }
+}

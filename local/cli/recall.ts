@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import type { RecallOut, RecallResult } from '../../shared/recall/index.ts'
+import { connected } from './connect.ts'
+import { type Globals, integer, jsonObject } from './globals.ts'
+import { answer, count, oneLine, table } from './output.ts'
+import { addScope, type ScopeOptions, scopeOf } from './scope.ts'
+
+type Options = Globals & ScopeOptions & { topK?: number; mode?: string; filters?: Record<string, unknown>; explain?: true }
+
+const examples = `
+Examples:
+  $ npx soma recall 'what does Ada drink?' --user ada
+  $ npx soma recall 'pier 4' -k 3 --mode lexical --explain
+  $ npx soma recall 'drinks' --filters '{"tags":{"contains":"habits"}}' --json | jq '.results[].text'`
+
+export function addRecall(program: Command): void {
+  addScope(program.command('recall <query>').description('find memories by words, meaning, time and scope'))
+    .option('-k, --top-k <number>', 'how many at most, 1 to 100 (default: 10)', integer)
+    .option('--mode <mode>', 'hybrid, lexical or vector (default: "hybrid")')
+    .option('--filters <json>', 'a filter, as in POST /v1/recall', jsonObject)
+    .option('--explain', 'show what each score is made of')
+    .addHelpText('after', examples)
+    .action(async (query: string, _options, command: Command) => {
+      const { topK, mode, filters, explain, ...options } = command.optsWithGlobals<Options>()
+      const found = await connected(options, ({ client }) =>
+        client.recall({
+          query,
+          ...scopeOf(options),
+          ...(topK === undefined ? {} : { top_k: topK }),
+          // which modes there are is the schema's to say
+          ...(mode === undefined ? {} : { mode: mode as 'hybrid' }),
+          ...(filters ? { filters } : {}),
+          ...(explain ? { explain } : {}),
+        }),
+      )
+      answer(options, found, textOf(found))
+    })
+}
+
+function textOf({ results, total_candidates, took_ms, degraded, degraded_reasons }: RecallOut): string {
+  const rows = results.map((result) => [result.score.toFixed(3), result.id, oneLine(result.text)])
+  const explained = results.flatMap((result, index) => (result.explain ? [rows[index] as string[], ['', '', explanationOf(result)]] : [rows[index] as string[]]))
+  const summary = `${count(results.length, 'result')} of ${count(total_candidates, 'candidate')} in ${took_ms} ms${degraded ? `; degraded: ${degraded_reasons.join(', ')}` : ''}`
+  return results.length ? `${table(explained)}\n${summary}` : `Nothing was found (${summary}).`
+}
+
+function explanationOf({ score_breakdown: parts, explain }: RecallResult): string {
+  const scores = Object.entries(parts).filter(([, value]) => value !== 0)
+  const words = explain?.matched_terms.length ? `, words: ${explain.matched_terms.map((term) => oneLine(term)).join(' ')}` : ''
+  return `${scores.map(([name, value]) => `${name} ${value.toFixed(3)}`).join(', ')}${words}`
+}
