@@ -58,6 +58,7 @@ export const manifest: readonly ManifestRow[] = [
     name: 'tenants',
     summary: 'tenants and their API keys',
     routes: [post('/v1/tenants'), get('/v1/tenants'), patch('/v1/tenants/:name'), post('/v1/keys'), get('/v1/keys'), del('/v1/keys/:id')],
+    secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
   }),
   http({
     name: 'guide',
@@ -70,6 +71,7 @@ export const manifest: readonly ManifestRow[] = [
     name: 'status',
     summary: 'health, readiness, metrics, the OpenAPI document and its page',
     routes: [get('/healthz'), get('/readyz'), get('/health'), get('/metrics'), get('/openapi.json'), get('/docs')],
+    secrets: [...appSecrets, 'POSTGRES_WORKER_URL', 'METRICS_TOKEN'],
   }),
   {
     ...worker,

@@ -2,8 +2,8 @@ import { manifest } from '../functions/manifest.ts'
 import type { JobHandler, JobReport } from '../shared/handler/index.ts'
 import type { Log } from '../shared/telemetry/index.ts'
 
-/** On one machine a lost wake-up need not wait for the cloud's minute. */
-const longestPauseSeconds = 10
+/** On one machine a lost wake-up need not wait for the cloud's minute: what runs every minute there runs this often here. */
+const minuteHereSeconds = 10
 
 export type Jobs = { run(name: string, signal?: AbortSignal): Promise<JobReport>; wake(name: string): void; schedule(): void; stop(): Promise<void> }
 
@@ -54,7 +54,7 @@ export function createJobs(handlers: Record<string, JobHandler>, log: Log, onRep
     schedule() {
       for (const row of manifest) {
         if (row.kind !== 'job' || row.everySeconds === null || !row.hosts.includes('local')) continue
-        timers.push(setInterval(() => wake(row.name), Math.min(row.everySeconds, longestPauseSeconds) * 1000).unref())
+        timers.push(setInterval(() => wake(row.name), (row.everySeconds === 60 ? minuteHereSeconds : row.everySeconds) * 1000).unref())
       }
     },
     async stop() {

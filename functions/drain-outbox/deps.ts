@@ -17,7 +17,7 @@ export function drainOutboxDeps(runtime: Runtime): DrainDeps {
 function publisherOf(runtime: Runtime): Publisher {
   const { functionNames } = runtime.config
   const consumers = ['index-vectors', 'project-events'].flatMap((name): Consumer[] =>
-    functionNames[name] ? [{ name, topic: memoryEventsTopic, functionName: functionNames[name] }] : [],
+    functionNames[name] ? [{ name, topic: memoryEventsTopic, functionName: functionNames[name], batchSize: 100 }] : [],
   )
   if (consumers.length === 2) return invokingPublisher(runtime.invoke, consumers)
   const deps = { worker: runtime.databases.worker, embedder: runtime.embedder, generation: runtime.generation }

@@ -1,11 +1,10 @@
-import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Config } from '../../shared/config/index.ts'
 import { type Database, migrate, openPostgres } from '../../shared/db/index.ts'
 import { CommandError } from './failure.ts'
 import { configOf, type Globals, quietLog, refuseUrl } from './globals.ts'
 import { answer } from './output.ts'
-import { openUnlessServed } from './served.ts'
+import { dataDirOf, openUnlessServed } from './served.ts'
 
 const examples = `
 It takes POSTGRES_MIGRATION_URL, or POSTGRES_URL, or the embedded database of the data directory.
@@ -40,7 +39,7 @@ async function openOwner(config: Config): Promise<Database> {
     return openPostgres({ url, max: 1, onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'), ...ssl })
   }
   const { openEmbeddedDatabase } = await import('../../shared/embedded/index.ts')
-  const found = await openUnlessServed(config, () => openEmbeddedDatabase({ dataDir: resolve(config.SOMA_DATA_DIR) }))
+  const found = await openUnlessServed(config, () => openEmbeddedDatabase({ dataDir: dataDirOf(config) }))
   if ('servedAt' in found) {
     throw new CommandError('unavailable', `A server at ${found.servedAt} has the embedded database open. Stop it and run this again; a server that starts also migrates by itself.`)
   }

@@ -9,12 +9,14 @@ import { CommandError } from './failure.ts'
 const patienceMs = 5_000
 const Served = z.object({ url: z.string(), pid: z.number() })
 
-const isEmbedded = (config: Config) => !config.POSTGRES_URL && config.SOMA_DATA_DIR !== 'memory://'
-const fileOf = (config: Config) => join(resolve(config.SOMA_DATA_DIR), 'server.json')
+const memory = 'memory://'
+/** Where the embedded engine keeps its data, as it takes it. */
+export const dataDirOf = ({ SOMA_DATA_DIR }: Config) => (SOMA_DATA_DIR === memory ? memory : resolve(SOMA_DATA_DIR))
+const fileOf = (config: Config) => join(dataDirOf(config), 'server.json')
 
 /** Notes beside the data which server works on it, so that commands find it whatever its port is. Gives back what removes the note. */
 export function noteServer(config: Config, url: string): () => void {
-  if (!isEmbedded(config)) return () => {}
+  if (config.POSTGRES_URL || dataDirOf(config) === memory) return () => {}
   // what listens on every address is reached, without a credential too, on the loopback one
   const reachable = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
   writeFileSync(fileOf(config), `${JSON.stringify({ url: reachable, pid: process.pid })}\n`, { mode: 0o600 })
@@ -39,7 +41,7 @@ export async function openUnlessServed<T>(config: Config, open: () => Promise<T>
         const where = `http://127.0.0.1:${config.PORT}`
         throw new CommandError(
           'unavailable',
-          `The data directory ${resolve(config.SOMA_DATA_DIR)} is in use by process ${holder}. If that is a server, use --url ${where} (or where it listens).`,
+          `The data directory ${dataDirOf(config)} is in use by process ${holder}. If that is a server, use --url ${where} (or where it listens).`,
           error,
         )
       }

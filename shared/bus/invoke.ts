@@ -4,7 +4,9 @@ import type { Publisher } from './port.ts'
 
 /** Invokes a deployed function by name and answers its JSON. */
 export type Invoke = (functionName: string, payload: unknown) => Promise<unknown>
-export type Consumer = { name: string; topic: string; functionName: string }
+export type Consumer = { name: string; topic: string; functionName: string; batchSize: number }
+/** Bytes of one invocation: Lambda takes 6 MB, and escaping needs room. */
+const maxBytes = 4 * 1024 * 1024
 
 const Answer = z.object({ failures: z.array(z.object({ index: z.number().int(), message: z.string(), poison: z.boolean() })) })
 
@@ -21,8 +23,27 @@ export function invokingPublisher(invoke: Invoke, consumers: Consumer[]): Publis
   return {
     name: 'invoke',
     async publish(records) {
-      const failures = (await Promise.all(consumers.map((consumer) => deliver(consumer, records)))).flat()
-      return records.map((_, index) => failures.find((failure) => failure.index === index) ?? null)
+      const failures = new Map<number, RecordFailure>()
+      const one = async (consumer: Consumer) => {
+        for (const { first, batch } of batchesOf(records, consumer.batchSize)) {
+          for (const failure of await deliver(consumer, batch)) failures.set(first + failure.index, { ...failure, index: first + failure.index })
+        }
+      }
+      await Promise.all(consumers.map(one))
+      return records.map((_, index) => failures.get(index) ?? null)
     },
   }
+}
+
+function batchesOf(records: EventRecord[], most: number): { first: number; batch: EventRecord[] }[] {
+  const batches: { first: number; batch: EventRecord[]; bytes: number }[] = []
+  for (const [index, record] of records.entries()) {
+    const bytes = Buffer.byteLength(record.value ?? '') + 1024
+    const last = batches.at(-1)
+    if (last && last.batch.length < most && last.bytes + bytes <= maxBytes) {
+      last.batch.push(record)
+      last.bytes += bytes
+    } else batches.push({ first: index, batch: [record], bytes })
+  }
+  return batches
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { AppError } from '../problem/index.ts'
@@ -123,8 +124,13 @@ export function openPostgres(options: { url: string; max: number; sslRootCert?: 
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     allowExitOnIdle: true,
-    ...(options.sslRootCert ? { ssl: { ca: options.sslRootCert, rejectUnauthorized: true } } : {}),
+    ...(options.sslRootCert ? { ssl: { ca: certificateOf(options.sslRootCert), rejectUnauthorized: true } } : {}),
   })
   pool.on('error', options.onError)
   return databaseOver(pool, 'postgres', () => pool.end(), options.statementTimeoutMs)
+}
+
+/** POSTGRES_SSL_ROOT_CERT is a file's path, or the PEM text itself as a secret store gives it. */
+function certificateOf(given: string): string {
+  return given.trimStart().startsWith('-----BEGIN') ? given : readFileSync(given, 'utf8')
 }

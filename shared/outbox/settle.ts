@@ -22,11 +22,9 @@ export async function settleOutbox(tx: Sql, tenantId: number, owner: string, out
       [tenantId, sent, owner],
     )
   }
-  let soonest = more ? 0 : Number.POSITIVE_INFINITY
   if (failed.length) {
     const waits = failed.map((one) => backoffSeconds(one.attempts))
     const dead = failed.map((one) => one.poison || one.attempts >= maxAttempts)
-    soonest = Math.min(soonest, ...waits.filter((_, i) => !dead[i]))
     await tx.query(
       `update outbox o set status = case when f.dead then 'dead' else 'pending' end, next_attempt_at = now() + make_interval(secs => f.wait), last_error = f.error,
          lease_owner = null, lease_expires_at = null
@@ -36,7 +34,7 @@ export async function settleOutbox(tx: Sql, tenantId: number, owner: string, out
     )
   }
   if (guard !== null) await tx.query('delete from outbox_ready r where r.tenant_id = $1::integer and r.seq = $2::bigint', [tenantId, guard])
-  if (Number.isFinite(soonest)) {
-    await tx.query('insert into outbox_ready (tenant_id, not_before) values ($1::integer, now() + make_interval(secs => $2::double precision))', [tenantId, soonest])
-  }
+  // with no more to claim, only what waits for its next attempt is pending: each row's time must find a ready row, not the first one's only
+  const next = more ? 'select now()' : `select min(o.next_attempt_at) from outbox o where o.tenant_id = $1::integer and o.status = 'pending' having count(*) > 0`
+  await tx.query(`insert into outbox_ready (tenant_id, not_before) select $1::integer, n.at from (${next}) n (at)`, [tenantId])
 }

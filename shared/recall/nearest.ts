@@ -1,6 +1,6 @@
 import type { Sql } from '../db/index.ts'
 import { type Embedder, vectorText } from '../embed/index.ts'
-import { type Params, params } from '../filter/index.ts'
+import type { Params } from '../filter/index.ts'
 import type { Scope } from './scope.ts'
 import { candidates, hnsw, largeScope, tailSize } from './weights.ts'
 
@@ -45,33 +45,24 @@ export async function searchNearest(
   return rows.map(hitOf)
 }
 
-export type Tail = { hits: VectorHit[]; complete: boolean }
+export type TailRow = { memory_key: string; text: string; importance: number; occurred_at: Date }
 
-/** Embeds what was stored but not indexed yet, newest first, so that a store is found by meaning from its answer on. */
-export async function searchTail(
-  tx: Sql,
-  tenantId: number,
-  scope: Scope,
-  query: Float32Array,
-  embedder: Embedder,
-  conditions: (p: Params) => string,
-  signal?: AbortSignal,
-): Promise<Tail> {
-  const p = params([tenantId])
+/** What was stored but not indexed yet, newest first; one row more than recall embeds tells that there are more. */
+export function readTail(tx: Sql, scope: Scope, where: string, p: Params): Promise<TailRow[]> {
   const own = scope.column === 'user_key' ? ` and q.user_key = ${p.add(scope.key, 'integer')}` : ''
-  const rows = await tx.query<{ memory_key: string; text: string; importance: number; occurred_at: Date }>(
+  return tx.query<TailRow>(
     `select q.memory_key, m.text, m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at
      from vector_pending q join memories m on m.tenant_id = q.tenant_id and m.memory_key = q.memory_key
-     where q.tenant_id = $1::integer and q.namespace_key = ${p.add(scope.namespaceKey, 'integer')}${own} and ${conditions(p)} order by q.memory_key desc limit ${tailSize + 1}`,
+     where q.tenant_id = $1::integer and q.namespace_key = ${p.add(scope.namespaceKey, 'integer')}${own} and ${where} order by q.memory_key desc limit ${tailSize + 1}`,
     p.values,
   )
-  const read = rows.slice(0, tailSize)
-  const vectors = await embedder.embed(
-    read.map((row) => row.text),
-    signal,
-  )
-  const hits = read.map((row, i) => ({ key: row.memory_key, cosine: dot(query, vectors[i] as Float32Array), importance: row.importance, occurredAt: row.occurred_at }))
-  return { hits, complete: rows.length <= tailSize }
+}
+
+/** Embeds the tail, so that a store is found by meaning from its answer on. */
+export async function searchTail(rows: TailRow[], query: Float32Array, embedder: Embedder, signal?: AbortSignal): Promise<VectorHit[]> {
+  const texts = rows.map((row) => row.text)
+  const vectors = await embedder.embed(texts, signal)
+  return rows.map((row, i) => ({ key: row.memory_key, cosine: dot(query, vectors[i] as Float32Array), importance: row.importance, occurredAt: row.occurred_at }))
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

@@ -1,19 +1,19 @@
 import type { Sql } from '../db/index.ts'
 import type { Embedder } from '../embed/index.ts'
 import { type Params, params } from '../filter/index.ts'
-import { conditionsOf, type MemoryRow, memoryColumns, memoryOf, presentAt, selectionOf } from '../memory/index.ts'
+import { conditionsOf, presentAt, selectionOf } from '../memory/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { tokenize } from '../text/index.ts'
-import { type Candidate, fuse } from './fuse.ts'
-import { type LexicalArm, matchedTerms, searchLexical } from './lexical.ts'
-import { searchNearest, searchTail, type VectorHit } from './nearest.ts'
-import { type Explanation, RecallIn, type RecallInput, type RecallOut, type RecallResult } from './schema.ts'
+import { fuse } from './fuse.ts'
+import { type LexicalArm, searchLexical } from './lexical.ts'
+import { readTail, searchNearest, searchTail, type TailRow, type VectorHit } from './nearest.ts'
+import { present } from './present.ts'
+import { RecallIn, type RecallInput, type RecallOut } from './schema.ts'
 import { findScope } from './scope.ts'
-import { semanticWeight } from './weights.ts'
+import { tailSize } from './weights.ts'
 
 /** What a recall needs beside the caller: the embedder, and who hears why an arm failed. */
 export type RecallDeps = { embedder: Embedder; onDegraded: (reason: string, error: unknown) => void }
-const charactersPerToken = 4
 
 /** The memories that answer a query best, within the caller's tenant and scope. Reads nothing but snapshots and writes nothing. @throws AppError forbidden, invalid, scope_conflict */
 export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise<RecallOut> {
@@ -23,7 +23,7 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   const selection = selectionOf(input)
   const terms = [...new Set(tokenize(input.query))].slice(0, 256)
   const degraded: string[] = []
-  const failed = (reason: string, error: unknown) => {
+  const failed = (reason: string, error: unknown): undefined => {
     if (!degraded.includes(reason)) degraded.push(reason)
     deps.onDegraded(reason, error)
   }
@@ -34,69 +34,53 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
     const types = input.memory_types ? [`m.memory_type = any (${p.add(input.memory_types, 'text[]')})`] : []
     return [presentAt(valid), ...types, ...conditionsOf(selection, p)].join(' and ')
   }
-  return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, async (tx) => {
-    const scope = await findScope(tx, ctx.tenantId, input.namespace, selection.ids.user_id, { name: deps.embedder.model, dimension: deps.embedder.dimension })
-    if (!scope) return { results: [], total_candidates: 0, took_ms: elapsed(started), degraded: degraded.length > 0, degraded_reasons: degraded }
-    const p = params([ctx.tenantId])
-    const lexical = input.mode === 'vector' ? { hits: [], mass: 0, candidates: 0 } : await searchLexical(tx, scope, terms, conditions(p), p)
-    const nearest: VectorHit[] = []
-    if (query && scope.modelKey !== null) {
-      const q = params([ctx.tenantId])
-      nearest.push(
-        ...(await searchNearest(
-          tx,
-          ctx.tenantId,
-          { ...scope, modelKey: scope.modelKey },
-          query,
-          lexical.hits.map((hit) => hit.key),
-          conditions(q),
-          q,
-        )),
-      )
-    }
-    if (query && scope.hasTail && input.consistency === 'read_your_writes') {
-      const tail = await searchTail(tx, ctx.tenantId, scope, query, deps.embedder, conditions, ctx.signal).catch((error) => failed('embedder_unavailable', error))
-      if (tail) nearest.push(...tail.hits)
-      if (tail && !tail.complete) failed('index_lag', undefined)
-    }
-    const ranked = fuse(lexical, nearest, input, deps.embedder.model, new Date())
-    const results = await present(tx, ctx, ranked, input, { lexical, terms, model: deps.embedder.model })
+  const access = { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true } as const
+  const model = deps.embedder
+  const finish = async (tx: Sql, { lexical, nearest }: Gathered): Promise<RecallOut> => {
+    const ranked = fuse(lexical, nearest, input, model.model, new Date())
+    const results = await present(tx, ctx.tenantId, ranked, input, conditions, { lexical, terms, model: model.model })
     return { results, total_candidates: Math.max(ranked.length, lexical.candidates), took_ms: elapsed(started), degraded: degraded.length > 0, degraded_reasons: degraded }
+  }
+  // one snapshot for both arms; where nothing waits for its vector the answer is read in it too
+  const first = await ctx.app.transaction(access, async (tx) => {
+    const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, terms, query, model, conditions })
+    return gathered.tail.length ? { gathered } : { answer: await finish(tx, gathered) }
   })
+  if (first.answer) return first.answer
+  const { gathered } = first
+  // embedding may call another server: no transaction is open meanwhile
+  const tail = await searchTail(gathered.tail.slice(0, tailSize), query as Float32Array, model, ctx.signal).catch((error) => failed('embedder_unavailable', error))
+  if (tail) gathered.nearest.push(...tail)
+  if (gathered.tail.length > tailSize) failed('index_lag', undefined)
+  return ctx.app.transaction(access, (tx) => finish(tx, gathered))
+}
+
+type Gathered = { lexical: LexicalArm; nearest: VectorHit[]; tail: TailRow[] }
+type Search = { userId: string | undefined; terms: string[]; query: Float32Array | undefined; model: Embedder; conditions: (p: Params) => string }
+
+async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, terms, query, model, conditions }: Search): Promise<Gathered> {
+  const found: Gathered = { lexical: { hits: [], mass: 0, candidates: 0 }, nearest: [], tail: [] }
+  const scope = await findScope(tx, tenantId, input.namespace, userId, { name: model.model, dimension: model.dimension })
+  if (!scope) return found
+  if (input.mode !== 'vector') {
+    const p = params([tenantId])
+    found.lexical = await searchLexical(tx, scope, terms, conditions(p), p)
+  }
+  if (query && scope.modelKey !== null) {
+    const p = params([tenantId])
+    const known = found.lexical.hits.map((hit) => hit.key)
+    found.nearest = await searchNearest(tx, tenantId, { ...scope, modelKey: scope.modelKey }, query, known, conditions(p), p)
+  }
+  if (query && scope.hasTail && input.consistency === 'read_your_writes') {
+    const p = params([tenantId])
+    found.tail = await readTail(tx, scope, conditions(p), p)
+  }
+  return found
 }
 
 async function embedQuery(embedder: Embedder, query: string, signal?: AbortSignal): Promise<Float32Array | undefined> {
   const [vector] = await embedder.embed([query], signal)
   return vector
-}
-
-/** The first `top_k` above the threshold, read whole, cut to the token budget. */
-async function present(tx: Sql, ctx: Ctx, ranked: Candidate[], input: RecallInput, about: { lexical: LexicalArm; terms: string[]; model: string }): Promise<RecallResult[]> {
-  const threshold = input.threshold ?? 0
-  const chosen = ranked.filter((one) => one.score >= threshold).slice(0, input.top_k)
-  if (!chosen.length) return []
-  const keys = chosen.map((one) => one.key)
-  const rows = await tx.query<MemoryRow>(`select ${memoryColumns} from memories m where m.tenant_id = $1::integer and m.memory_key = any ($2::bigint[])`, [ctx.tenantId, keys])
-  const byKey = new Map(rows.map((row) => [row.memory_key, row]))
-  const matched = input.explain ? await matchedTerms(tx, ctx.tenantId, keys, about.terms) : undefined
-  const results: RecallResult[] = []
-  let left = input.max_tokens ?? Number.POSITIVE_INFINITY
-  for (const one of chosen) {
-    const row = byKey.get(one.key)
-    if (!row) continue
-    left -= Math.ceil(row.text.length / charactersPerToken)
-    if (left < 0) break
-    const explained = matched ? { explain: explain(one, about, matched.get(one.key) ?? []) } : {}
-    results.push({ ...memoryOf(row), score: one.score, score_breakdown: one.breakdown, ...explained })
-  }
-  return results
-}
-
-function explain(one: Candidate, about: { lexical: LexicalArm; model: string }, terms: string[]): Explanation {
-  const weight = semanticWeight[about.model] ?? (semanticWeight.default as number)
-  const words = terms.length ? `matched ${terms.join(', ')}` : 'matched no word'
-  const meaning = one.cosine === null ? 'no vector yet' : `cosine ${one.cosine.toFixed(3)}`
-  return { bm25: one.bm25, bm25_of: about.lexical.mass, matched_terms: terms, cosine: one.cosine, semantic_weight: weight, text: `${words}; ${meaning}` }
 }
 
 function elapsed(started: number): number {

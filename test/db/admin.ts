@@ -19,15 +19,25 @@ export async function rowCounts<Table extends string>(product: Product, caller: 
 }
 
 /** From here on nothing drains by itself: what a test sees as pending stays so until it drains. */
-export function loseWakeUps(product: Product): void {
+export async function loseWakeUps(product: Product): Promise<void> {
   product.local.jobs.wake = () => {}
+  // the drain that an earlier store woke ends first
+  await product.local.runJob('drain-outbox')
 }
 
-export type Outbox = { records: EventRecord[]; batches: EventRecord[][]; deps: DrainDeps; drain(): Promise<void> }
+export type Outbox = {
+  batches: EventRecord[][]
+  deps: DrainDeps
+  /** Drains until nothing is due, or until this tenant had one turn. */
+  drain(until?: Caller): Promise<void>
+  /** What was published of a tenant, in order. */
+  of(caller: Caller): EventRecord[]
+}
 
 /** A drain of a test's own; `answer` says what the transport makes of each record: null when it took it. */
 export function capture(product: Product, answer: (record: EventRecord) => string | null = () => null): Outbox {
   const batches: EventRecord[][] = []
+  let onBatch: (records: EventRecord[]) => void = () => {}
   const deps: DrainDeps = {
     worker: product.local.db.worker,
     generation: generationReader(product.local.db.worker),
@@ -39,6 +49,7 @@ export function capture(product: Product, answer: (record: EventRecord) => strin
           const error = answer(record)
           return error === null ? null : { index, error: new Error(error), poison: false }
         })
+        onBatch(records)
         batches.push(records.filter((_, index) => failures[index] === null))
         return failures
       },
@@ -47,11 +58,13 @@ export function capture(product: Product, answer: (record: EventRecord) => strin
   return {
     batches,
     deps,
-    get records() {
-      return batches.flat()
-    },
-    async drain() {
-      await drainOutbox(deps, new AbortController().signal)
+    of: (caller) => batches.flat().filter((record) => record.headers['tenant-id'] === caller.tenant),
+    async drain(until) {
+      const ending = new AbortController()
+      onBatch = (records) => {
+        if (records.some((record) => record.headers['tenant-id'] === until?.tenant)) ending.abort()
+      }
+      await drainOutbox(deps, ending.signal)
     },
   }
 }

@@ -72,7 +72,8 @@ describeEngines('storing in bulk', (product) => {
   test('atomic: false with wrong items only answers 200 and stores nothing', async () => {
     const { call, tenant } = product()
     const ada = await tenant()
-    for (const headers of [{}, { 'idempotency-key': 'k' }]) {
+    const withAndWithoutKey: Record<string, string>[] = [{}, { 'idempotency-key': 'k' }]
+    for (const headers of withAndWithoutKey) {
       const { status, body } = await call(ada, 'POST', '/v1/memories/bulk', { items: [{ text: '' }], atomic: false }, headers)
       expect([status, body.created, body.failed]).toEqual([200, 0, 1])
     }

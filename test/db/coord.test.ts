@@ -48,7 +48,7 @@ describeEngines('coords', (product) => {
   })
 
   test('the same coord several times in one bulk is versions in their order, each with an event of its own', async () => {
-    loseWakeUps(product())
+    await loseWakeUps(product())
     const { call, tenant } = product()
     const ada = await tenant()
     const before = await call(ada, 'POST', '/v1/memories', { coord: '7', text: 'zero' })
@@ -60,7 +60,10 @@ describeEngines('coords', (product) => {
     expect(await versionsOf(product(), ada, before.body.id)).toEqual(['zero', 'one', 'two', 'three'].map((text, i) => ({ version: i + 1, state: i < 3 ? 'closed' : 'open', text })))
     const outbox = capture(product())
     await outbox.drain()
-    const events = outbox.records.map((record) => JSON.parse(record.value as string)).filter((event) => event.tenant_id === ada.tenant && event.id === before.body.id)
+    const events = outbox
+      .of(ada)
+      .map((record) => JSON.parse(record.value as string))
+      .filter((event) => event.id === before.body.id)
     expect(events.map(({ type, version, payload }) => [type, version, payload.text])).toEqual([
       ['created', 1, 'zero'],
       ['updated', 2, 'one'],

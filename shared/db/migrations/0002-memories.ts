@@ -1,6 +1,6 @@
 /**
  * Memories: what is true now stands in `memories`, `postings` and `vectors`; what was closed moves to `memory_versions`,
- * `closed_postings` and `closed_vectors`, so that no index of the present holds a dead version and no text is kept twice.
+ * `closed_postings` and `closed_vectors`, so that no index of the present holds a dead version, and a memory that never changes is kept once.
  */
 export const sql = /* sql */ `
 set local role soma_owner;
