@@ -15,7 +15,7 @@ export function createGuide(deps: GuideDeps): HttpHandler {
 
   app.post('/store', async (c) => {
     const ctx = await contextOf(c, deps)
-    const { coord, payload, type } = GuideStore.parse(await readJson(c.req.raw, mebibyte))
+    const { coord, payload, type } = GuideStore.parse(await readJson(c.req.raw, 5 * mebibyte))
     const { memory } = await observeWrite(deps.metrics, 'store', () => storeMemory(ctx, { coord, payload, memory_type: type }, idempotencyKey(c)))
     deps.wakeDrain()
     return c.json({ ok: true, id: memory.id, version: memory.version })

@@ -31,7 +31,7 @@ export function createMemories(deps: MemoriesDeps): HttpHandler {
 
   app.patch('/v1/memories/:id', async (c) => {
     const ctx = await contextOf(c, deps)
-    const body = await readJson(c.req.raw, mebibyte)
+    const body = await readJson(c.req.raw, 5 * mebibyte)
     const changed = await observeWrite(deps.metrics, 'patch', () => patchMemory(ctx, c.req.param('id'), body, { ifVersion: ifMatch(c), idempotencyKey: idempotencyKey(c) }))
     deps.wakeDrain()
     c.header('etag', `"${changed.memory.version}"`)

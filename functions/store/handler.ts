@@ -12,7 +12,7 @@ export function createStore(deps: StoreDeps): HttpHandler {
 
   app.post('/v1/memories', async (c) => {
     const ctx = await contextOf(c, deps)
-    const body = await readJson(c.req.raw, mebibyte)
+    const body = await readJson(c.req.raw, 5 * mebibyte)
     const stored = await observeWrite(deps.metrics, 'store', () => storeMemory(ctx, body, idempotencyKey(c)))
     deps.wakeDrain()
     c.header('etag', `"${stored.memory.version}"`)

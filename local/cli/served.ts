@@ -6,7 +6,7 @@ import type { Config } from '../../shared/config/index.ts'
 import { CommandError } from './failure.ts'
 
 /** Another command is done with the directory in a second or two; a server that starts or ends needs a moment as well. */
-const patienceMs = 5_000
+const patienceMs = 10_000
 const Served = z.object({ url: z.string(), pid: z.number() })
 
 const memory = 'memory://'

@@ -27,12 +27,15 @@ export function addStart(program: Command): void {
       const found = await openUnlessServed(config, () => startLocal(config, createLog(config.LOG_LEVEL)))
       if ('servedAt' in found) throw new CommandError('unavailable', `A server at ${found.servedAt} works on this data directory already.`)
       const local = found.opened
-      const removeNote = noteServer(config, local.url)
-      const asked = signalled()
-      answer(globals, { url: local.url, pid: process.pid, engine: local.db.app.engine, auth_mode: config.AUTH_MODE }, banner(local.url, config))
-      await asked
-      removeNote()
-      await local.close()
+      try {
+        const removeNote = noteServer(config, local.url)
+        const asked = signalled()
+        answer(globals, { url: local.url, pid: process.pid, engine: local.db.app.engine, auth_mode: config.AUTH_MODE }, banner(local.url, config))
+        await asked
+        removeNote()
+      } finally {
+        await local.close()
+      }
     })
 }
 

@@ -10,6 +10,8 @@ const table: Record<string, readonly [ProblemCode, string]> = {
   '22P02': ['invalid', 'A value has the wrong form.'],
   '22003': ['invalid', 'A number is out of range.'],
   '22008': ['invalid', 'A time is out of range.'],
+  '22009': ['invalid', 'The offset of a time is out of range.'],
+  '22021': ['invalid', 'A text holds a character that cannot be stored.'],
   '54000': ['too_large', 'A value is too large to store.'],
   '53300': ['unavailable', 'The database has no connection free.'],
   '53100': ['unavailable', 'The database has no disk space left.'],

@@ -28,7 +28,13 @@ function leaf(node: Leaf, p: Params): string {
 
 const casts = { text: 'text', number: 'double precision', time: 'timestamptz', uuid: 'uuid', state: 'text', tags: 'text', json: 'jsonb' } as const
 
-function column({ field, op, value }: Leaf, p: Params): string {
+/** Times go to the database in UTC: it refuses offsets beyond 16 hours that RFC 3339 allows. */
+function utc(value: unknown): unknown {
+  return Array.isArray(value) ? value.map(utc) : typeof value === 'string' ? new Date(value).toISOString() : value
+}
+
+function column({ field, op, value: operand }: Leaf, p: Params): string {
+  const value = field.kind === 'time' ? utc(operand) : operand
   const target = `m.${field.column}`
   const cast = casts[field.kind]
   if (op === 'exists') return `${target} is ${value ? 'not ' : ''}null`

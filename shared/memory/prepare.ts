@@ -23,7 +23,11 @@ export function textOfPayload(payload: unknown): string {
     else if (typeof value === 'object' && value !== null) Object.values(value).forEach(visit)
   }
   visit(payload)
-  const text = leaves.filter((leaf) => leaf.trim() !== '').join('\n')
+  return cut(leaves.filter((leaf) => leaf.trim() !== '').join('\n'))
+}
+
+/** At most a text's limit: what is longer stays whole in the messages or the payload. */
+function cut(text: string): string {
   if (Buffer.byteLength(text) <= limits.text) return text
   // toString would make half a character at the cut a replacement sign: it is dropped instead
   return Buffer.from(text).subarray(0, limits.text).toString().replace(/�+$/, '')
@@ -31,9 +35,8 @@ export function textOfPayload(payload: unknown): string {
 
 function textOfMessages(messages: NonNullable<MemoryInput['messages']>): string {
   const [only] = messages
-  if (messages.length === 1 && only) return only.content
-  const text = messages.map((message) => `${message.name ?? message.role}: ${message.content}`).join('\n')
-  return Buffer.byteLength(text) <= limits.text ? text : Buffer.from(text).subarray(0, limits.text).toString().replace(/�+$/, '')
+  if (messages.length === 1 && only) return cut(only.content)
+  return cut(messages.map((message) => `${message.name ?? message.role}: ${message.content}`).join('\n'))
 }
 
 /** A validated memory, ready to store. `i` is its place in the call. */

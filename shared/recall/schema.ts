@@ -18,7 +18,11 @@ export const RecallIn = z.strictObject({
   threshold: z.number().min(0).max(1).optional(),
   max_tokens: z.number().int().min(1).max(1_000_000).optional(),
   weights: z.strictObject({ recency: Weight.optional(), importance: Weight.optional() }).optional(),
-  valid_at: z.string().refine(isTime, 'takes a time such as 2026-01-31T12:00:00Z').optional(),
+  valid_at: z
+    .string()
+    .refine(isTime, 'takes a time such as 2026-01-31T12:00:00Z')
+    .transform((text) => new Date(text).toISOString())
+    .optional(),
   consistency: z.enum(['read_your_writes', 'eventual']).default('read_your_writes'),
   explain: z.boolean().default(false),
 })

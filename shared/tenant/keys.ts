@@ -33,17 +33,18 @@ export async function insertKey(tx: Sql, tenantId: number, stage: string, input:
   const alphabet = '0123456789abcdefghijklmnopqrstuvwxyz'
   const keyId = Array.from({ length: 12 }, () => alphabet[randomInt(36)]).join('')
   const secret = randomBytes(32).toString('hex')
+  const expires = input.expires_at ? new Date(input.expires_at).toISOString() : null
   const [row] = await tx.query<{ created_at: Date }>(
     `insert into api_keys (tenant_id, key_id, name, secret_hash, scopes, expires_at)
      values ($1::integer, $2::text, $3::text, $4::bytea, $5::text[], $6::timestamptz) returning created_at`,
-    [tenantId, keyId, input.name, hashSecret(secret), input.scopes, input.expires_at ?? null],
+    [tenantId, keyId, input.name, hashSecret(secret), input.scopes, expires],
   )
   return {
     id: keyId,
     name: input.name,
     scopes: input.scopes,
     created_at: (row as { created_at: Date }).created_at.toISOString(),
-    expires_at: input.expires_at ? new Date(input.expires_at).toISOString() : null,
+    expires_at: expires,
     revoked_at: null,
     key: `soma_${stage}_${tenantId.toString(36)}-${keyId}_${secret}`,
   }

@@ -136,7 +136,6 @@ describeEngines(
         await migrate(live)
         await asAdmin(url, (client) => client.query('create schema drill'))
         const scratch = open(`${url}?options=${encodeURIComponent('-c search_path=drill,public')}`)
-        await scratch.maintenance((sql) => sql.query('create table if not exists drill.schema_migrations (like public.schema_migrations including all)'))
         expect(await migrate(scratch)).toEqual({ from: 0, to: schemaVersion })
         const tables = await asAdmin(url, (client) =>
           client.query(

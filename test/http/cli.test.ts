@@ -78,8 +78,8 @@ describe('usage', () => {
   })
 
   test('a server that is not there exits 5', async () => {
-    expect(await refusal(['stats', '--url', 'http://127.0.0.1:9'])).toMatchObject({ exit: 5, code: 'unavailable', detail: expect.stringContaining('http://127.0.0.1:9') })
-    expect(await refusal(['store', 'x'], { SOMA_URL: 'http://127.0.0.1:9' })).toMatchObject({ exit: 5, code: 'unavailable' })
+    expect(await refusal(['stats', '--url', 'http://127.0.0.1:1023'])).toMatchObject({ exit: 5, code: 'unavailable', detail: expect.stringContaining('ECONNREFUSED') })
+    expect(await refusal(['store', 'x'], { SOMA_URL: 'http://127.0.0.1:1023' })).toMatchObject({ exit: 5, code: 'unavailable' })
   })
 })
 
