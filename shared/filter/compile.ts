@@ -1,4 +1,5 @@
-import type { Filter, Leaf, Operator } from './parse.ts'
+import type { Operator } from './fields.ts'
+import type { Filter, Leaf } from './parse.ts'
 
 /** Collects a statement's values; `add` answers the placeholder with its cast. */
 export type Params = { values: unknown[]; add(value: unknown, cast: string): string }

@@ -1,5 +1,7 @@
 import { invalidField } from '../problem/index.ts'
-import type { Operator } from './parse.ts'
+
+export const operators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'nin', 'contains', 'icontains', 'exists'] as const
+export type Operator = (typeof operators)[number]
 
 type Kind = 'text' | 'number' | 'time' | 'uuid' | 'state' | 'tags' | 'json'
 export type Field = {

@@ -1,11 +1,9 @@
 import { AppError, invalidField } from '../problem/index.ts'
-import { type Field, fieldOf } from './fields.ts'
+import { type Field, fieldOf, type Operator, operators } from './fields.ts'
 
 /** The grammar of list, recall, forget and export. Parsing fails closed: what is not understood is a 422, never dropped. */
 export type Filter = { kind: 'and' | 'or'; parts: Filter[] } | { kind: 'not'; part: Filter } | Leaf
 export type Leaf = { kind: 'leaf'; field: Field; op: Operator; value: unknown; pointer: string }
-export const operators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'in', 'nin', 'contains', 'icontains', 'exists'] as const
-export type Operator = (typeof operators)[number]
 
 export const maxDepth = 8
 export const maxLeaves = 64
