@@ -41,7 +41,9 @@ export function createGuide(deps: GuideDeps): HttpHandler {
   })
 
   app.get('/stats', async (c) => {
-    const { procedural: _procedural, ...stats } = await tenantStats(await contextOf(c, deps))
+    const ctx = await contextOf(c, deps)
+    queryOf(c, [])
+    const { procedural: _procedural, ...stats } = await tenantStats(ctx)
     return c.json(stats)
   })
 

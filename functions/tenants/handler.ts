@@ -12,7 +12,11 @@ export function createTenants(deps: TenantsDeps): HttpHandler {
   app.get('/v1/tenants', async (c) => c.json(await listTenants(await contextOf(c, deps), queryOf(c, ['cursor']).cursor)))
   app.patch('/v1/tenants/:name', async (c) => c.json(await setTenantStatus(await contextOf(c, deps), c.req.param('name'), await readJson(c.req.raw, bodyBytes))))
   app.post('/v1/keys', async (c) => c.json(await createKey(await contextOf(c, deps), deps.stage, await readJson(c.req.raw, bodyBytes)), 201))
-  app.get('/v1/keys', async (c) => c.json(await listKeys(await contextOf(c, deps))))
+  app.get('/v1/keys', async (c) => {
+    const ctx = await contextOf(c, deps)
+    queryOf(c, [])
+    return c.json(await listKeys(ctx))
+  })
   app.delete('/v1/keys/:id', async (c) => {
     await revokeKey(await contextOf(c, deps), c.req.param('id'))
     return c.body(null, 204)

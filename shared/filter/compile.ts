@@ -59,7 +59,7 @@ function state({ op, value }: Leaf, p: Params): string {
 function tags({ op, value }: Leaf, p: Params): string {
   if (op === 'exists') return `(cardinality(m.tags) > 0) = ${p.add(value, 'boolean')}`
   if (op === 'eq') return value === null ? 'cardinality(m.tags) = 0' : `m.tags = ${p.add(value, 'text[]')}`
-  if (op === 'icontains') return `exists (select from unnest(m.tags) t where strpos(lower(t), lower(${p.add(value, 'text')})) > 0)`
+  if (op === 'icontains') return `exists (select from unnest(m.tags) t where lower(t) = lower(${p.add(value, 'text')}))`
   const wanted = (op === 'in' ? (value as string[]) : [value as string]).map((tag) => `#${tag}`)
   return `m.memory_key in (select t.memory_key from postings t where t.tenant_id = m.tenant_id and t.namespace_key = m.namespace_key and t.term = any (${p.add(wanted, 'text[]')}))`
 }
@@ -75,14 +75,15 @@ function json({ field, op, value }: Leaf, p: Params): string {
       (value as unknown[]).map((one) => JSON.stringify(one)),
       'jsonb[]',
     )})`
-  if (op === 'contains' || op === 'icontains') {
-    const member = `case jsonb_typeof(${target}) when 'array' then ${target} @> ${p.add(JSON.stringify([value]), 'jsonb')}`
-    if (typeof value !== 'string') return `${member} else false end`
-    const text = p.add(value, 'text')
-    const substring = op === 'contains' ? `strpos(${plain}, ${text}) > 0` : `strpos(lower(${plain}), lower(${text})) > 0`
-    const foldedMember =
-      op === 'contains' ? member : `case jsonb_typeof(${target}) when 'array' then exists (select from jsonb_array_elements_text(${target}) e where lower(e) = lower(${text}))`
-    return `${foldedMember} when 'string' then ${substring} else false end`
+  if (op === 'icontains') {
+    const text = `lower(${p.add(value, 'text')})`
+    const member = `exists (select from jsonb_array_elements(${target}) e where jsonb_typeof(e) = 'string' and lower(e #>> '{}') = ${text})`
+    return `case jsonb_typeof(${target}) when 'array' then ${member} when 'string' then strpos(lower(${plain}), ${text}) > 0 else false end`
+  }
+  if (op === 'contains') {
+    const member = `when 'array' then ${target} @> ${p.add(JSON.stringify([value]), 'jsonb')}`
+    const substring = typeof value === 'string' ? ` when 'string' then strpos(${plain}, ${p.add(value, 'text')}) > 0` : ''
+    return `case jsonb_typeof(${target}) ${member}${substring} else false end`
   }
   if (typeof value === 'number') return `case jsonb_typeof(${target}) when 'number' then ${plain}::numeric ${comparison[op]} ${p.add(value, 'numeric')} else false end`
   return `case jsonb_typeof(${target}) when 'string' then ${plain} collate "C" ${comparison[op]} ${p.add(value, 'text')} collate "C" else false end`

@@ -70,6 +70,7 @@ function check(name: string, kind: Kind, op: Operator, operand: unknown, pointer
     if (typeof operand !== 'boolean') throw invalidField(pointer, 'exists takes true or false')
     return
   }
+  if (operand === null && (op === 'eq' || op === 'ne')) return
   if (op === 'in' || op === 'nin' || (kind === 'tags' && (op === 'eq' || op === 'ne'))) {
     if (!Array.isArray(operand) || operand.length > maxListed) throw invalidField(pointer, `takes a list of at most ${maxListed} values`)
     operand.forEach((value, i) => {
@@ -77,7 +78,6 @@ function check(name: string, kind: Kind, op: Operator, operand: unknown, pointer
     })
     return
   }
-  if (operand === null && (op === 'eq' || op === 'ne')) return
   if ((op === 'contains' || op === 'icontains') && kind === 'json' && op === 'contains' && typeof operand !== 'object') return
   if ((op === 'contains' || op === 'icontains') && typeof operand !== 'string') throw invalidField(pointer, 'takes a text')
   if (kind === 'json' && ['gt', 'gte', 'lt', 'lte'].includes(op) && typeof operand !== 'string' && typeof operand !== 'number')

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Context } from 'hono'
 import { Hono } from 'hono'
 import type { Database } from '../db/index.ts'
-import { AppError } from '../problem/index.ts'
+import { AppError, type FieldError } from '../problem/index.ts'
 import type { Log, Metrics } from '../telemetry/index.ts'
 import type { Authenticate, Ctx } from '../tenant/index.ts'
 import { textProblem } from './json.ts'
@@ -54,6 +54,8 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
 export async function contextOf(c: Context<Env>, deps: HttpDeps): Promise<Ctx> {
   const caller = await deps.authenticate(c.req.raw)
   c.get('outcome').tenant = caller.tenant
+  // no operation that writes or reads a body takes parameters: one that was meant to narrow it is never ignored
+  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') queryOf(c, [])
   const traceparent = c.req.header('traceparent')
   const sane = traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined
   return { ...caller, app: deps.app, worker: deps.worker, requestId: c.get('requestId'), traceparent: sane, signingKey: deps.signingKey, signal: c.req.raw.signal }
@@ -76,15 +78,18 @@ export function ifMatch(c: Context<Env>): number | undefined {
   return Number(match[1])
 }
 
-/** The query string, when it has no other names than these. @throws AppError invalid */
+/** The query string, when it has no other names than these, each at most once. @throws AppError invalid */
 export function queryOf<Name extends string>(c: Context<Env>, names: readonly Name[]): { [name in Name]?: string } {
-  const given = c.req.query()
-  const unknown = Object.keys(given).filter((name) => !(names as readonly string[]).includes(name))
-  if (unknown.length)
-    throw new AppError('invalid', `Unknown query parameter: ${unknown.join(', ')}.`, {
-      errors: unknown.map((name) => ({ pointer: `/${name}`, detail: 'is not a parameter here' })),
-    })
-  return given as { [name in Name]?: string }
+  const given = new URL(c.req.url).searchParams
+  const errors = [...new Set(given.keys())].flatMap((name): FieldError[] => {
+    const pointer = `/${name}`
+    if (!(names as readonly string[]).includes(name)) return [{ pointer, detail: 'is not a parameter here' }]
+    if (given.getAll(name).length > 1) return [{ pointer, detail: 'is given more than once' }]
+    const wrong = textProblem(given.get(name) ?? '')
+    return wrong ? [{ pointer, detail: wrong }] : []
+  })
+  if (errors.length) throw new AppError('invalid', errors.map(({ pointer, detail }) => `The query parameter ${pointer.slice(1)} ${detail}.`).join(' '), { errors })
+  return Object.fromEntries(given) as { [name in Name]?: string }
 }
 
 function saneRequestId(given: string | undefined): string {

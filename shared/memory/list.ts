@@ -9,8 +9,9 @@ import { type MemoryOut, Namespace, scopeIds, scopeNames } from './schema.ts'
 const orders = {
   'created_at desc': 'm.created_at',
   'created_at asc': 'm.created_at',
-  'occurred_at desc': 'm.occurred_at',
-  'occurred_at asc': 'm.occurred_at',
+  // a memory without a time of its own stands at that of its storing: a null has no place that a cursor could name
+  'occurred_at desc': 'coalesce(m.occurred_at, m.created_at)',
+  'occurred_at asc': 'coalesce(m.occurred_at, m.created_at)',
   'updated_at desc': 'm.recorded_at',
   'updated_at asc': 'm.recorded_at',
 } as const

@@ -41,7 +41,7 @@ create table memories (
   tokenizer smallint not null,
   term_count integer not null,
   bytes integer not null,
-  importance real not null,
+  importance double precision not null,
   created_at timestamptz not null,
   recorded_at timestamptz not null,
   created_xid xid8 not null,

@@ -36,7 +36,7 @@ end $fn$;
 
 create type item_in as (
   i integer, id uuid, event_id uuid, target_key bigint, namespace text, user_id text, agent_id text, app_id text, run_id text, session_id text, session_key bigint,
-  coord text, memory_type text, language text, speaker text, text text, payload jsonb, messages jsonb, metadata jsonb, tags text[], importance real,
+  coord text, memory_type text, language text, speaker text, text text, payload jsonb, messages jsonb, metadata jsonb, tags text[], importance double precision,
   occurred_at timestamptz, valid_from timestamptz, valid_to timestamptz, expires_at timestamptz, supersedes uuid, superseded_by uuid,
   tokenizer smallint, term_count integer, bytes integer, item_key text, item_hash text
 );
