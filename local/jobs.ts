@@ -5,6 +5,9 @@ import type { Log } from '../shared/telemetry/index.ts'
 /** On one machine a lost wake-up need not wait for the cloud's minute: what runs every minute there runs this often here. */
 const minuteHereSeconds = 10
 
+/** Wake-ups within this time are one: a stream of stores is drained in batches and not one by one. */
+const gatherMs = 20
+
 export type Jobs = { run(name: string, signal?: AbortSignal): Promise<JobReport>; wake(name: string): void; schedule(): void; stop(): Promise<void> }
 
 /** Runs jobs one at a time each: by name, by wake-up, and on the manifest's schedule. */
@@ -12,18 +15,19 @@ export function createJobs(handlers: Record<string, JobHandler>, log: Log, onRep
   const ending = new AbortController()
   const running = new Map<string, Promise<JobReport>>()
   const again = new Set<string>()
+  const woken = new Map<string, NodeJS.Timeout>()
   const timers: NodeJS.Timeout[] = []
 
   function run(name: string, signal: AbortSignal = ending.signal): Promise<JobReport> {
     const handler = handlers[name]
     if (!handler) throw new Error(`There is no job "${name}"; there are ${Object.keys(handlers).join(', ')}.`)
     const before = running.get(name) ?? Promise.resolve()
-    const start = async () => {
+    const work = async () => {
       const report = await handler(signal)
       onReport(report)
       return report
     }
-    const current = before.then(start, start).finally(() => {
+    const current = before.then(work, work).finally(() => {
       if (running.get(name) === current) running.delete(name)
     })
     running.set(name, current)
@@ -33,10 +37,21 @@ export function createJobs(handlers: Record<string, JobHandler>, log: Log, onRep
   function wake(name: string): void {
     if (ending.signal.aborted) return
     // one run is enough for any number of wake-ups that come while it works, if one more follows it
+    if (woken.has(name)) return
     if (running.has(name)) {
       again.add(name)
       return
     }
+    woken.set(
+      name,
+      setTimeout(() => {
+        woken.delete(name)
+        start(name)
+      }, gatherMs),
+    )
+  }
+
+  function start(name: string): void {
     run(name).then(
       () => {
         if (again.delete(name)) wake(name)
@@ -59,6 +74,7 @@ export function createJobs(handlers: Record<string, JobHandler>, log: Log, onRep
     },
     async stop() {
       for (const timer of timers) clearInterval(timer)
+      for (const timer of woken.values()) clearTimeout(timer)
       ending.abort()
       await Promise.allSettled(running.values())
     },

@@ -43,13 +43,7 @@ export async function sortRecords(worker: Database, generation: number, records:
       failures.push({ index, error: error as Error, poison: true })
     }
   }
-  const names = [...byTenant.keys()]
-  const known = names.length
-    ? await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
-        tx.query<{ tenant_id: number; name: string }>('select tenant_id, name from tenants where name = any ($1::text[])', [names]),
-      )
-    : []
-  const ids = new Map(known.map((row) => [row.name, row.tenant_id]))
+  const ids = await tenantIds(worker, [...byTenant.keys()])
   const batches: TenantBatch[] = []
   for (const [tenant, events] of byTenant) {
     const tenantId = ids.get(tenant)
@@ -77,4 +71,18 @@ export async function applyByTenant(batches: TenantBatch[], failures: RecordFail
     }
   }
   return failures
+}
+
+const knownTenants = new WeakMap<Database, Map<string, number>>()
+/** Ids by name. A name never changes its tenant, so what was found is kept; what was not is looked up again. */
+async function tenantIds(worker: Database, names: string[]): Promise<Map<string, number>> {
+  const known = knownTenants.get(worker) ?? new Map<string, number>()
+  knownTenants.set(worker, known)
+  const missing = names.filter((name) => !known.has(name))
+  if (!missing.length) return known
+  const rows = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
+    tx.query<{ tenant_id: number; name: string }>('select tenant_id, name from tenants where name = any ($1::text[])', [missing]),
+  )
+  for (const row of rows) known.set(row.name, row.tenant_id)
+  return known
 }

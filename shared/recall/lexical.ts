@@ -15,21 +15,25 @@ const idf = (n: number, df: number) => Math.log(1 + (n - df + 0.5) / (df + 0.5))
  */
 export async function searchLexical(tx: Sql, scope: Scope, terms: string[], where: string, p: Params): Promise<LexicalArm> {
   if (!terms.length) return { hits: [], mass: 0, candidates: 0 }
-  const key = p.add(scope.key, 'integer')
+  const namespace = p.add(scope.namespaceKey, 'integer')
+  const own = scope.column === 'user_key' ? ` and p.user_key = ${p.add(scope.key, 'integer')}` : ''
   const n = p.add(scope.memories, 'double precision')
   const list = p.add(terms, 'text[]')
   const rows = await tx.query<{ memory_key: string; score: number; importance: number; occurred_at: Date; df: Record<string, number>; total: string }>(
     `with hits as materialized (
-       select p.memory_key, p.term, p.tf, p.len from postings p where p.tenant_id = $1::integer and p.${scope.column} = ${key} and p.term = any (${list})
+       select p.memory_key, p.term, p.tf, p.len from postings p where p.tenant_id = $1::integer and p.namespace_key = ${namespace}${own} and p.term = any (${list})
      ), frequency as materialized (
-       select h.term, count(*)::double precision as df from hits h group by h.term
-     ), scored as (
-       select h.memory_key, sum(ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * h.tf * ${1 + bm25.k1} / (h.tf + ${bm25.k1} * greatest(1, h.len / ${bm25.longFrom}.0))) as score
+       select f.term, f.df, ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * ${1 + bm25.k1}::double precision as weight
+       from (select h.term, count(*)::double precision as df from hits h group by h.term) f
+     ), scored as materialized (
+       select h.memory_key, sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
        from hits h join frequency f on f.term = h.term group by h.memory_key
      )
-     select s.memory_key, s.score, m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, count(*) over () as total
-     from scored s join memories m on m.tenant_id = $1::integer and m.memory_key = s.memory_key
-     where ${where} order by s.score desc, s.memory_key limit ${candidates.lexical}`,
+     select s.memory_key, s.score, m.importance, m.occurred_at, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
+     from (select o.memory_key, o.score from scored o order by o.score desc, o.memory_key) s
+     -- row by row in the order of the score, until there are enough: conditions are looked at for few
+     cross join lateral (select m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at from memories m where m.tenant_id = $1::integer and m.memory_key = s.memory_key and ${where} limit 1) m
+     order by s.score desc, s.memory_key limit ${candidates.lexical}`,
     p.values,
   )
   const df = rows[0]?.df ?? {}

@@ -68,8 +68,7 @@ async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, t
   }
   if (query && scope.modelKey !== null) {
     const p = params([tenantId])
-    const known = found.lexical.hits.map((hit) => hit.key)
-    found.nearest = await searchNearest(tx, tenantId, { ...scope, modelKey: scope.modelKey }, query, known, conditions(p), p)
+    found.nearest = await searchNearest(tx, tenantId, { ...scope, modelKey: scope.modelKey }, query, found.lexical.hits, conditions(p), p)
   }
   if (query && scope.hasTail && input.consistency === 'read_your_writes') {
     const p = params([tenantId])

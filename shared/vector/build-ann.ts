@@ -3,6 +3,8 @@ import type { JobReport } from '../handler/index.ts'
 
 type Large = { tenantId: number; namespaceKey: number; modelKey: number; dimension: number }
 const partitions = 8
+/** With this many memories still to be indexed a load is going on: measured, 100 vectors take 622 ms with the graph in place and 1.3 ms without. */
+const busyFrom = 1_000
 
 /**
  * Builds one partial HNSW index for each (tenant, namespace, model) whose scope has grown to `from` memories: only large scopes pay for graph
@@ -30,6 +32,7 @@ async function largeScopes(worker: Database, from: number): Promise<Large[]> {
          join scopes n on n.tenant_id = s.tenant_id and n.scope_key = s.scope_key and n.user_id is null
          cross join embedding_models e
          where s.tenant_id = $1::integer and s.memories >= $2::bigint
+           and (select count(*) from (select from vector_pending q where q.tenant_id = $1::integer and q.namespace_key = s.scope_key limit ${busyFrom}) waiting) < ${busyFrom}
            and exists (select from vectors v where v.tenant_id = $1::integer and v.namespace_key = s.scope_key and v.model_key = e.model_key)`,
         [tenantId, from],
       ),

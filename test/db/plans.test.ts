@@ -1,0 +1,132 @@
+import { beforeAll, expect, test } from 'vitest'
+import type { Database, Sql } from '../../shared/db/index.ts'
+import { createEmbedder } from '../../shared/embed/index.ts'
+import { forgetMemory, getMemory, listMemories, memoryHistory } from '../../shared/memory/index.ts'
+import { claimOutbox } from '../../shared/outbox/claim.ts'
+import { largeScope, recall } from '../../shared/recall/index.ts'
+import type { Ctx } from '../../shared/tenant/index.ts'
+import { buildAnn } from '../../shared/vector/index.ts'
+import { type Caller, describeEngines } from '../support/engines.ts'
+import { type Plan, plansOf, recording, type Statement } from './plans.ts'
+
+const users = 20
+/** Reading one of these whole is what must never happen. */
+const largeTables = ['memories', 'memory_versions', 'postings', 'vectors', 'outbox']
+
+/** As many memories as make a scope large, of 20 users, each with 8 words out of 2,000, a vector, and an event that was sent. */
+async function load(sql: Sql, tenant: number, count: number, model: { name: string; dimension: number }): Promise<void> {
+  const t = `${tenant}::integer`
+  await sql.query(`insert into embedding_models (name, dimension) values ('${model.name}', ${model.dimension}) on conflict do nothing`)
+  await sql.query(
+    `insert into scopes (tenant_id, namespace, user_id) select ${t}, 'default', u from (select null union all select 'u' || g from generate_series(0, ${users - 1}) g) x (u)`,
+  )
+  await sql.query(`insert into memories (tenant_id, memory_key, id, version, namespace_key, user_key, tokenizer, term_count, bytes, importance, created_at, recorded_at, created_xid, occurred_at, namespace, user_id, memory_type, text)
+    select ${t}, nextval('memory_key_seq'), gen_random_uuid(), 1, n.scope_key, u.scope_key, 1, 8, 50, 1, now() - g * interval '1 minute', now(), pg_current_xact_id(), now() - g * interval '1 minute', 'default', u.user_id, 'episodic', 'memory ' || g
+    from generate_series(1, ${count}) g join scopes u on u.tenant_id = ${t} and u.user_id = 'u' || g % ${users} join scopes n on n.tenant_id = ${t} and n.user_id is null`)
+  await sql.query(`insert into postings (tenant_id, namespace_key, memory_key, user_key, tf, len, term)
+    select ${t}, m.namespace_key, m.memory_key, m.user_key, 1, 8, 'w' || (m.memory_key * 7 + w * w * 131) % 2000 from memories m cross join generate_series(1, 8) w where m.tenant_id = ${t}`)
+  await sql.query(`insert into vectors (tenant_id, model_key, namespace_key, user_key, memory_key, version, embedding)
+    select ${t}, e.model_key, m.namespace_key, m.user_key, m.memory_key, 1, (select array_agg(random() - 0.5 + m.version * 0) from generate_series(1, ${model.dimension}))::real[]::vector::halfvec
+    from memories m cross join embedding_models e where m.tenant_id = ${t}`)
+  await sql.query(`insert into outbox (tenant_id, event_id, type, id, memory_key, version, created_at, next_attempt_at, status, sent_at)
+    select ${t}, gen_random_uuid(), 'created', m.id, m.memory_key, 1, now(), now(), case when m.memory_key % 500 = 0 then 'pending' else 'sent' end, now() from memories m where m.tenant_id = ${t}`)
+  await sql.query(
+    `insert into scope_stats (tenant_id, scope_key, memories, last_at) select ${t}, s.scope_key, case when s.user_id is null then ${count} else ${count / users} end, now() from scopes s where s.tenant_id = ${t}`,
+  )
+}
+
+describeEngines(
+  'the plans of the hot statements, as the product sends them, under row-level security',
+  (product) => {
+    let caller: Caller
+    const embedder = () => createEmbedder(product().local.config)
+    const queries = { onDegraded: (_: string, error: unknown) => expect(error).toBeUndefined() }
+
+    beforeAll(async () => {
+      caller = await product().tenant()
+      await product().local.db.owner.maintenance(async (sql) => {
+        await load(sql, caller.tenantId, largeScope, { name: embedder().model, dimension: embedder().dimension })
+        await sql.query('analyze')
+      })
+    }, 120_000)
+
+    /** The plans of the statements that a call sends, of those whose text matches. */
+    async function plans(matching: RegExp, run: (ctx: Ctx) => Promise<unknown>): Promise<Plan[]> {
+      const { app, worker } = product().local.db
+      const statements: Statement[] = []
+      await run({ ...product().ctx(caller), app: recording(app, statements), worker: recording(worker, statements) })
+      const chosen = statements.filter(({ text }) => matching.test(text))
+      expect(chosen.length, statements.map(({ text }) => text).join('\n\n')).toBeGreaterThan(0)
+      return (await Promise.all(chosen.map((statement) => plansOf(app, statement)))).flat()
+    }
+
+    /** Uses these indexes, reads no large table whole, and touches one partition of each. */
+    function expectIndexed(found: Plan[], ...indexes: (string | RegExp)[]): void {
+      for (const plan of found) {
+        const about = `${plan.mode}: ${plan.text}`
+        for (const index of indexes)
+          expect(
+            plan.indexes.some((name) => (typeof index === 'string' ? name === index : index.test(name))),
+            `${index} in ${plan.indexes} of ${about}`,
+          ).toBe(true)
+        expect(
+          plan.scanned.filter((table) => largeTables.includes(table)),
+          about,
+        ).toEqual([])
+        for (const [table, parts] of Object.entries(plan.partitions)) expect(parts, `${table} in ${about}`).toHaveLength(1)
+      }
+    }
+    const ask = (body: object) => (ctx: Ctx) => recall(ctx, { embedder: embedder(), ...queries }, { query: 'w17 w300 w1234', ...body })
+
+    test('words of a user are looked up in postings_user, and its memories by their keys', async () => {
+      expectIndexed(await plans(/from postings p/, ask({ user_id: 'u7' })), 'postings_user', 'memories_pkey')
+    })
+
+    test('words of a namespace are looked up in postings_namespace', async () => {
+      expectIndexed(await plans(/from postings p/, ask({})), 'postings_namespace', 'memories_pkey')
+    })
+
+    test('a tag of a filter narrows by the postings, not by reading memories', async () => {
+      expectIndexed(await plans(/from postings p/, ask({ user_id: 'u7', filters: { tags: { contains: 'w17' } } })), 'postings_user', 'memories_pkey')
+    })
+
+    test('a small scope is compared exactly, through vectors_user', async () => {
+      expectIndexed(await plans(/<=>/, ask({ user_id: 'u7' })), 'vectors_user', 'memories_pkey')
+    })
+
+    test('a page of a user’s memories is read from memories_user, one of a namespace from memories_namespace, in order and no further than the page', async () => {
+      const page = (body: object) => plans(/from memories m where/, (ctx) => listMemories(ctx, { limit: 20, ...body }))
+      expectIndexed(await page({ user_id: 'u7' }), 'memories_user')
+      expectIndexed(await page({}), 'memories_namespace')
+      for (const plan of [...(await page({ user_id: 'u7' })), ...(await page({}))]) expect(plan.text).not.toContain('"Sort"')
+    })
+
+    test('a memory and its history are found by memories_id and memory_versions_id', async () => {
+      const { items } = await listMemories(product().ctx(caller), { limit: 1 })
+      const id = items[0]?.id as string
+      expectIndexed(await plans(/from memories m/, (ctx) => getMemory(ctx, id)), 'memories_id')
+      expectIndexed(await plans(/from memory_versions/, (ctx) => memoryHistory(ctx, id)), 'memories_id', 'memory_versions_id')
+      await expect(forgetMemory(product().ctx(caller), id, {})).resolves.toEqual({ replayed: false })
+    })
+
+    test('a drain finds what is pending among all that was sent through outbox_pending', async () => {
+      const claim = (ctx: Ctx) => ctx.worker.transaction({ role: 'soma_worker', tenantId: caller.tenantId }, (tx) => claimOutbox(tx, caller.tenantId, crypto.randomUUID(), 200))
+      expectIndexed(await plans(/with claimed as/, claim), 'outbox_pending', 'outbox_pkey', 'memories_pkey')
+    })
+
+    test('the scope of a recall is found without reading a large table', async () => {
+      expectIndexed(await plans(/from scopes s join scopes n/, ask({ user_id: 'u7' })))
+      expectIndexed(await plans(/from scopes s join scopes n/, ask({})))
+    })
+
+    test('a scope that has grown large is searched through the HNSW index that build-ann makes for it', async () => {
+      const { worker, owner }: { worker: Database; owner: Database } = product().local.db
+      expect(await buildAnn({ worker, owner }, largeScope, new AbortController().signal)).toMatchObject({ done: 1, remaining: false })
+      expect(await buildAnn({ worker, owner }, largeScope, new AbortController().signal)).toMatchObject({ done: 0 })
+      expectIndexed(await plans(/<=>/, ask({})), new RegExp(`^vectors_ann_${caller.tenantId}_`), 'memories_pkey')
+      // the users of that namespace are still compared exactly
+      expectIndexed(await plans(/<=>/, ask({ user_id: 'u7' })), 'vectors_user')
+    }, 120_000)
+  },
+  ['postgres 18', 'postgres 16'],
+)
