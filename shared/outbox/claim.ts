@@ -1,4 +1,5 @@
 import type { Sql } from '../db/index.ts'
+import { maxAttempts } from './settle.ts'
 
 export const leaseSeconds = 60
 
@@ -41,7 +42,8 @@ export async function claimOutbox(tx: Sql, tenantId: number, owner: string, limi
     [tenantId],
   )
   await tx.query(
-    `update outbox o set status = 'pending', lease_owner = null, lease_expires_at = null
+    `update outbox o set status = case when o.attempts >= ${maxAttempts} then 'dead' else 'pending' end, lease_owner = null, lease_expires_at = null,
+       last_error = 'the drain that held it ended without a word'
      where o.tenant_id = $1::integer and o.status = 'leased' and o.lease_expires_at < now()`,
     [tenantId],
   )

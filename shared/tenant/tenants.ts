@@ -14,15 +14,16 @@ const outOf = (row: Row): TenantOut => ({ name: row.name, status: row.status, cr
 export async function createTenant(ctx: Ctx, stage: string, body: unknown): Promise<TenantOut & { admin_key: KeyOut }> {
   requireScope(ctx, 'platform:tenants')
   const { name } = TenantIn.parse(body)
-  const row = await ctx.worker.transaction({ role: 'soma_worker', tenantId: ctx.tenantId }, async (tx) => {
+  return ctx.worker.transaction({ role: 'soma_worker', tenantId: ctx.tenantId }, async (tx) => {
     const [created] = await tx.query<Row>('insert into tenants (name) values ($1::text) on conflict (name) do nothing returning tenant_id, name, status, created_at', [name])
     if (!created) throw new AppError('conflict', `A tenant named "${name}" exists already.`)
     await appendAudit(tx, ctx, 'tenant.create', name)
-    return created
+    // the same transaction goes on inside the new tenant: no tenant is ever without its key
+    await tx.query(`select set_config('soma.tenant', $1::text, true)`, [String(created.tenant_id)])
+    const adminKey = await insertKey(tx, created.tenant_id, stage, { name: 'first admin key', scopes: [...memoryScopes, 'admin'] })
+    await appendAudit(tx, { ...ctx, tenantId: created.tenant_id }, 'key.create', adminKey.id)
+    return { ...outOf(created), admin_key: adminKey }
   })
-  const scopes = [...memoryScopes, 'admin' as const]
-  const adminKey = await ctx.worker.transaction({ role: 'soma_worker', tenantId: row.tenant_id }, (tx) => insertKey(tx, row.tenant_id, stage, { name: 'first admin key', scopes }))
-  return { ...outOf(row), admin_key: adminKey }
 }
 
 /** Tenants by name, 100 a page; the cursor is the last name. */

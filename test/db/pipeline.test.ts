@@ -46,7 +46,8 @@ describeEngines('from the outbox to the projection and the index', (product) => 
     const deps = consumers(product())
     expect(records).toHaveLength(6)
     expect(await projectEvents(deps, records.toReversed())).toEqual([])
-    await Promise.all([projectEvents(deps, records), projectEvents(deps, [...records, ...records]), ...records.map((record) => projectEvents(deps, [record]))])
+    const again = [records, [...records, ...records], ...records.map((record) => [record])]
+    expect((await Promise.all(again.map((batch) => projectEvents(deps, batch)))).flat()).toEqual([])
     expect(await projected(product(), ada)).toEqual(expected.sort((a, b) => a.id.localeCompare(b.id) || a.version - b.version))
   })
 

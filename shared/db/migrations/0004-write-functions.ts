@@ -55,6 +55,8 @@ begin
   if not found then return 'not_found'; end if;
   if old.superseded_by is not null and old.superseded_by <> p_new then return 'conflict'; end if;
   insert into memory_versions select m.*, p_now, pg_current_xact_id(), 'closed' from memories m where m.tenant_id = p_tenant and m.memory_key = old.memory_key;
+  insert into closed_postings select p.*, old.version from postings p where p.tenant_id = p_tenant and p.memory_key = old.memory_key;
+  insert into closed_vectors select v.* from vectors v where v.tenant_id = p_tenant and v.memory_key = old.memory_key;
   update memories m set version = m.version + 1, recorded_at = p_now, created_xid = pg_current_xact_id(), superseded_by = p_new,
     valid_to = least(coalesce(m.valid_to, 'infinity'), p_until)
     where m.tenant_id = p_tenant and m.memory_key = old.memory_key;
