@@ -1,7 +1,10 @@
 /** Texts of our own: the same number always gives the same text, and no data set is needed. */
 const words = 8_000
-/** A language's commonest words are stop words, which no index holds: what is drawn begins at this rank of Zipf's law. */
+/** What is drawn begins at this rank of Zipf's law; the ranks before it are a language's function words, which stand between the others. */
 const firstRank = 50
+const functionWords = 'the of and to a in is was it for on with as at by this that from but not are be have they which an or were their has'.split(' ')
+/** In English prose a bit less than half of all words are function words. */
+const functionShare = 0.45
 const onsets = ['b', 'br', 'd', 'dr', 'f', 'fl', 'g', 'gr', 'k', 'l', 'm', 'n', 'p', 'pl', 'r', 's', 'st', 't', 'tr', 'v']
 const vowels = ['a', 'e', 'i', 'o', 'u', 'ai', 'ou', 'ea']
 
@@ -53,16 +56,18 @@ function draw(random: Random): string {
   return vocabulary[low] as string
 }
 
-/** The text numbered `i`: 20 to 60 words. */
+/** The text numbered `i`: 20 to 60 words, as prose mixes them. */
 export function textOf(i: number): string {
   const random = randomFrom(i + 1_000)
-  return Array.from({ length: between(random, 20, 60) }, () => draw(random)).join(' ')
+  return Array.from({ length: between(random, 20, 60) }, () => (random() < functionShare ? pick(random, functionWords) : draw(random))).join(' ')
 }
 
 /** 4 to 8 words of that text, in no order: what somebody who half remembers it would ask. */
 export function queryFor(i: number): string {
   const random = randomFrom(i + 500_000_000)
-  const text = textOf(i).split(' ')
+  const text = textOf(i)
+    .split(' ')
+    .filter((word) => !functionWords.includes(word))
   return Array.from({ length: between(random, 4, 8) }, () => pick(random, text)).join(' ')
 }
 

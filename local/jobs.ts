@@ -6,7 +6,7 @@ import type { Log } from '../shared/telemetry/index.ts'
 const minuteHereSeconds = 10
 
 /** Wake-ups within this time are one: a stream of stores is drained in batches and not one by one. */
-const gatherMs = 20
+const gatherMs = 50
 
 export type Jobs = { run(name: string, signal?: AbortSignal): Promise<JobReport>; wake(name: string): void; schedule(): void; stop(): Promise<void> }
 

@@ -4,6 +4,11 @@ import pg from 'pg'
 import { AppError } from '../problem/index.ts'
 import { isRetryable, toAppError } from './sqlstate.ts'
 
+/** Each query of it is a transaction of its own: for verbs that need one statement only. */
+export function singly(db: Database, access: Access): Sql {
+  return { query: (text, values) => db.statement(access, text, values) }
+}
+
 /** What a statement runs on. Rows come as pg parses them: int8 as text, timestamptz as Date, jsonb as its value. */
 export type Sql = { query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]> }
 export type Role = 'soma_app' | 'soma_worker'
@@ -14,6 +19,8 @@ export type Database = {
   engine: 'postgres' | 'pglite'
   /** Runs `work` in one transaction under forced row-level security; deadlocks and serialization failures are tried again. @throws AppError */
   transaction<T>(access: Access, work: (tx: Sql) => Promise<T>): Promise<T>
+  /** One statement as a transaction of its own. On a real Postgres begin, statement and commit travel together: one round trip. @throws AppError */
+  statement<Row = Record<string, unknown>>(access: Access, text: string, values?: unknown[]): Promise<Row[]>
   /** As the login itself, outside row-level security's roles: for migrations and index builds only. */
   maintenance<T>(work: (sql: Sql) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -28,6 +35,7 @@ export function databaseOver(pool: pg.Pool, engine: Database['engine'], close: (
     engine,
     close,
     transaction: (access, work) => retrying(() => once(pool, { timeoutMs, ...access }, work)),
+    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying(() => single<Row>(pool, { timeoutMs, ...access }, text, values)),
     maintenance: async (work) => {
       const client = await connect(pool)
       try {
@@ -54,16 +62,38 @@ async function once<T>(pool: pg.Pool, access: Access, work: (tx: Sql) => Promise
   const client = await connect(pool)
   let broken: Error | undefined
   try {
-    await client.query(beginText(access))
-    const result = await work(sqlOf(client))
+    // begin travels with the first statement where the connection can. Its own failure aborts what follows, so it is told first
+    const beginning = client.query(beginText(access))
+    if (!pipelines(client)) await beginning
+    const [began, worked] = await Promise.allSettled([beginning, work(sqlOf(client))])
+    if (began.status === 'rejected') throw began.reason
+    if (worked.status === 'rejected') throw worked.reason
     await client.query('commit')
-    return result
+    return worked.value
   } catch (error) {
     // a connection that cannot roll back is not given to anybody else
     await client.query('rollback').catch((rollbackError: Error) => {
       broken = rollbackError
     })
     throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** Sends begin, the statement and commit without waiting in between. A statement that fails makes that commit a rollback. */
+async function single<Row>(pool: pg.Pool, access: Access, text: string, values: unknown[] = []): Promise<Row[]> {
+  const client = await connect(pool)
+  if (!pipelines(client)) {
+    client.release()
+    return once(pool, access, (tx) => tx.query<Row>(text, values))
+  }
+  let broken: Error | undefined
+  try {
+    const [began, asked, ended] = await Promise.allSettled([client.query(beginText(access)), client.query(text, values), client.query('commit')])
+    if (ended.status === 'rejected') broken = ended.reason
+    for (const one of [began, asked, ended]) if (one.status === 'rejected') throw one.reason
+    return (asked as PromiseFulfilledResult<pg.QueryResult>).value.rows as Row[]
   } finally {
     client.release(broken)
   }
@@ -77,6 +107,11 @@ function beginText({ role, tenantId, readOnly, timeoutMs = defaultTimeoutMs }: A
   const tenant = tenantId === null ? '' : String(Math.trunc(tenantId))
   const mode = readOnly ? ' isolation level repeatable read read only' : ''
   return `begin${mode}; select set_config('role', '${role}', true), set_config('soma.tenant', '${tenant}', true), set_config('statement_timeout', '${Math.trunc(timeoutMs)}', true), set_config('max_parallel_workers_per_gather', '0', true)`
+}
+
+/** The embedded engine's connection takes one statement at a time. */
+function pipelines(client: pg.PoolClient): boolean {
+  return 'pipeline' in client && client.pipeline === true
 }
 
 function sqlOf(client: pg.ClientBase): Sql {
@@ -126,6 +161,8 @@ export function openPostgres(options: { url: string; max: number; sslRootCert?: 
     max: options.max,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
+    // statements are sent as they come and not one by one after each answer
+    pipeline: true,
     allowExitOnIdle: true,
     ...(options.sslRootCert ? { ssl: { ca: certificateOf(options.sslRootCert), rejectUnauthorized: true } } : {}),
   })

@@ -61,7 +61,8 @@ function tags({ op, value }: Leaf, p: Params): string {
   if (op === 'eq') return value === null ? 'cardinality(m.tags) = 0' : `m.tags = ${p.add(value, 'text[]')}`
   if (op === 'icontains') return `exists (select from unnest(m.tags) t where lower(t) = lower(${p.add(value, 'text')}))`
   const wanted = (op === 'in' ? (value as string[]) : [value as string]).map((tag) => `#${tag}`)
-  return `m.memory_key in (select t.memory_key from postings t where t.tenant_id = m.tenant_id and t.namespace_key = m.namespace_key and t.term = any (${p.add(wanted, 'text[]')}))`
+  // exists, not in: PostgreSQL 16 makes no join of a correlated `in` and would read all postings of the tag again for each row
+  return `exists (select from postings t where t.tenant_id = m.tenant_id and t.namespace_key = m.namespace_key and t.memory_key = m.memory_key and t.term = any (${p.add(wanted, 'text[]')}))`
 }
 
 function json({ field, op, value }: Leaf, p: Params): string {

@@ -45,17 +45,16 @@ export async function forgetMemory(ctx: Ctx, id: string, options: { ifVersion?: 
   requireScope(ctx, 'memory:delete')
   const known = memoryId(id)
   const call: Call = { key: options.idempotencyKey, hash: requestHash(`forget ${known} ${options.ifVersion}`, null) }
-  return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
-    const [row] = await tx.query<{ answer: { problem?: ProblemCode; version?: number; replayed?: Replay } }>(
-      'select forget_memory($1::integer, $2::uuid, $3::integer, $4::uuid, $5::jsonb) as answer',
-      [ctx.tenantId, known, options.ifVersion ?? null, uuidv7(), callOf(ctx, call, {})],
-    )
-    const answer = row?.answer ?? {}
-    if (answer.problem === 'not_found') throw new AppError('not_found', 'There is no memory with this id.')
-    if (answer.problem === 'precondition_failed') throw staleVersion(answer.version as number)
-    if (answer.problem) throw idempotencyProblem(answer.problem)
-    return { replayed: answer.replayed !== undefined }
-  })
+  const [row] = await ctx.app.statement<{ answer: { problem?: ProblemCode; version?: number; replayed?: Replay } }>(
+    { role: 'soma_app', tenantId: ctx.tenantId },
+    'select forget_memory($1::integer, $2::uuid, $3::integer, $4::uuid, $5::jsonb) as answer',
+    [ctx.tenantId, known, options.ifVersion ?? null, uuidv7(), callOf(ctx, call, {})],
+  )
+  const answer = row?.answer ?? {}
+  if (answer.problem === 'not_found') throw new AppError('not_found', 'There is no memory with this id.')
+  if (answer.problem === 'precondition_failed') throw staleVersion(answer.version as number)
+  if (answer.problem) throw idempotencyProblem(answer.problem)
+  return { replayed: answer.replayed !== undefined }
 }
 
 function staleVersion(version: number): AppError {

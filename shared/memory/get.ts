@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { Sql } from '../db/index.ts'
+import { type Sql, singly } from '../db/index.ts'
 import { AppError } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { readCursor, signCursor } from './cursor.ts'
@@ -17,7 +17,7 @@ export function memoryId(id: string): string {
 export async function getMemory(ctx: Ctx, id: string): Promise<MemoryOut> {
   requireScope(ctx, 'memory:read')
   const known = memoryId(id)
-  const row = await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, (tx) => selectMemory(tx, ctx.tenantId, known))
+  const row = await selectMemory(singly(ctx.app, { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }), ctx.tenantId, known)
   if (!row) throw new AppError('not_found', 'There is no memory with this id.')
   return memoryOf(row)
 }

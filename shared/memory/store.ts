@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { itemProblemOf } from '../db/index.ts'
+import { itemProblemOf, singly } from '../db/index.ts'
 import { AppError, type FieldError, type ProblemCode, problems } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { type PreparedItem, prepareNew } from './prepare.ts'
@@ -25,16 +25,15 @@ export async function storeMemory(ctx: Ctx, body: unknown, idempotencyKey?: stri
   const item = prepareNew(input, 0, new Date())
   const call: Call = { key: idempotencyKey, hash: requestHash('store', body) }
   try {
-    return await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
-      const answer = await storeItems(tx, ctx, [item], call, { action: 'memory.store', bulk: false })
-      if ('replayed' in answer) {
-        const [{ id, version } = { id: '', version: 0 }] = answer.replayed.result as { id: string; version: number }[]
-        const memory = (await storedVersion(tx, ctx, id, version)) ?? { id, version }
-        return { status: answer.replayed.status, replayed: true, memory }
-      }
-      const [stored] = answer.results as [StoredItem]
-      return { status: stored.status === 'created' ? 201 : 200, replayed: false, memory: outOf(item, stored) }
-    })
+    const sql = singly(ctx.app, { role: 'soma_app', tenantId: ctx.tenantId })
+    const answer = await storeItems(sql, ctx, [item], call, { action: 'memory.store', bulk: false })
+    if ('replayed' in answer) {
+      const [{ id, version } = { id: '', version: 0 }] = answer.replayed.result as { id: string; version: number }[]
+      const memory = (await storedVersion(sql, ctx, id, version)) ?? { id, version }
+      return { status: answer.replayed.status, replayed: true, memory }
+    }
+    const [stored] = answer.results as [StoredItem]
+    return { status: stored.status === 'created' ? 201 : 200, replayed: false, memory: outOf(item, stored) }
   } catch (error) {
     const problem = itemProblemOf(error)
     if (problem) throw supersedesProblem(problem.code, '/supersedes')

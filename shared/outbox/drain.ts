@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Publisher } from '../bus/index.ts'
-import type { Database } from '../db/index.ts'
+import { type Database, singly } from '../db/index.ts'
 import type { EventRecord, JobReport } from '../handler/index.ts'
 import { type ClaimedRow, claimOutbox, tenantsWaiting } from './claim.ts'
 import { type MemoryEvent, recordOf } from './event.ts'
@@ -11,28 +11,31 @@ export type DrainDeps = { worker: Database; publisher: Publisher; generation: ()
 const batchSize = 200
 const tenantsPerRound = 50
 
-/** Publishes what is ready, turn by turn, until nothing is or the signal ends it. Any number of drains may run at once. */
+/** Publishes what was ready when it began, turn by turn, until that is done or the signal ends it. Any number of drains may run at once. */
 export async function drainOutbox(deps: DrainDeps, signal: AbortSignal): Promise<JobReport> {
   const owner = randomUUID()
   let sent = 0
   let failed = 0
   while (!signal.aborted) {
-    const tenants = await deps.worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) => tenantsWaiting(tx, tenantsPerRound))
-    if (!tenants.length) return { done: sent, remaining: false, detail: { sent, failed } }
+    const tenants = await tenantsWaiting(singly(deps.worker, { role: 'soma_worker', tenantId: null, readOnly: true }), tenantsPerRound)
+    let backlog = tenants.length === tenantsPerRound
     for (const tenant of tenants) {
       if (signal.aborted) break
-      const outcomes = await drainTurn(deps, owner, tenant)
+      const { outcomes, more } = await drainTurn(deps, owner, tenant)
+      backlog ||= more
       sent += outcomes.filter((one) => one.error === null).length
       failed += outcomes.filter((one) => one.error !== null).length
     }
+    // what is stored from here on wakes a drain of its own: following it row by row would compete with the stores
+    if (!backlog) return { done: sent, remaining: false, detail: { sent, failed } }
   }
   return { done: sent, remaining: true, detail: { sent, failed } }
 }
 
-async function drainTurn(deps: DrainDeps, owner: string, tenant: { tenant_id: number; name: string }): Promise<Outcome[]> {
+async function drainTurn(deps: DrainDeps, owner: string, tenant: { tenant_id: number; name: string }): Promise<{ outcomes: Outcome[]; more: boolean }> {
   const access = { role: 'soma_worker', tenantId: tenant.tenant_id } as const
   const claim = await deps.worker.transaction(access, (tx) => claimOutbox(tx, tenant.tenant_id, owner, batchSize))
-  if (!claim.rows.length) return []
+  if (!claim.rows.length) return { outcomes: [], more: false }
   const generation = await deps.generation()
   const records = claim.rows.map((row) => toRecord(row, tenant.name, generation))
   const sendable = records.flatMap((record, index) => (record ? [{ record, index }] : []))
@@ -46,7 +49,7 @@ async function drainTurn(deps: DrainDeps, owner: string, tenant: { tenant_id: nu
   }
   for (const one of outcomes) if (one.error !== null) deps.onFailure(one.seq, one.error)
   await deps.worker.transaction(access, (tx) => settleOutbox(tx, tenant.tenant_id, owner, outcomes, claim.guard, claim.more))
-  return outcomes
+  return { outcomes, more: claim.more }
 }
 
 function toRecord(row: ClaimedRow, tenant: string, generation: number): EventRecord | undefined {

@@ -33,8 +33,11 @@ export async function settleOutbox(tx: Sql, tenantId: number, owner: string, out
       [tenantId, failed.map((one) => one.seq), owner, waits, failed.map((one) => (one.error as string).slice(0, 500)), dead],
     )
   }
-  if (guard !== null) await tx.query('delete from outbox_ready r where r.tenant_id = $1::integer and r.seq = $2::bigint', [tenantId, guard])
   // with no more to claim, only what waits for its next attempt is pending: each row's time must find a ready row, not the first one's only
   const next = more ? 'select now()' : `select min(o.next_attempt_at) from outbox o where o.tenant_id = $1::integer and o.status = 'pending' having count(*) > 0`
-  await tx.query(`insert into outbox_ready (tenant_id, not_before) select $1::integer, n.at from (${next}) n (at)`, [tenantId])
+  await tx.query(
+    `with freed as (delete from outbox_ready r where r.tenant_id = $1::integer and r.seq = $2::bigint)
+     insert into outbox_ready (tenant_id, not_before) select $1::integer, n.at from (${next}) n (at)`,
+    [tenantId, guard],
+  )
 }

@@ -21,13 +21,12 @@ async function insertEvents(worker: Database, generation: number, { tenantId, ev
     payload: event.payload,
     timestamp: typeof event.timestamp === 'number' ? new Date(event.timestamp * 1000).toISOString() : event.timestamp,
   }))
-  await worker.transaction({ role: 'soma_worker', tenantId }, (tx) =>
-    tx.query(
-      `insert into memory_events (tenant_id, event_id, id, namespace, type, timestamp, version, generation, payload)
-       select $1::integer, e.event_id, e.id, e.namespace, e.type, e.timestamp, e.version, $3::integer, e.payload
-       from jsonb_to_recordset($2::jsonb) e (event_id uuid, id uuid, namespace text, type text, timestamp timestamptz, version integer, payload jsonb)
-       on conflict (tenant_id, event_id) do nothing`,
-      [tenantId, JSON.stringify(rows), generation],
-    ),
+  await worker.statement(
+    { role: 'soma_worker', tenantId },
+    `insert into memory_events (tenant_id, event_id, id, namespace, type, timestamp, version, generation, payload)
+     select $1::integer, e.event_id, e.id, e.namespace, e.type, e.timestamp, e.version, $3::integer, e.payload
+     from jsonb_to_recordset($2::jsonb) e (event_id uuid, id uuid, namespace text, type text, timestamp timestamptz, version integer, payload jsonb)
+     on conflict (tenant_id, event_id) do nothing`,
+    [tenantId, JSON.stringify(rows), generation],
   )
 }

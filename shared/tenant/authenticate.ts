@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Config } from '../config/index.ts'
 import type { Database } from '../db/index.ts'
 import { AppError } from '../problem/index.ts'
-import { allScopes, type Caller, defaultTenantId, memoryScopes, type Scope } from './context.ts'
+import { allScopes, type Caller, defaultTenantId, memoryScopes, type Scope, systemTenantId } from './context.ts'
 import { hashSecret, parseKey } from './keys.ts'
 
 /** Revocation and suspension take effect everywhere within this time. */
@@ -97,6 +97,7 @@ async function loadKey(app: Database, tenantId: number, keyId: string): Promise<
     ),
   )
   if (!row) return undefined
-  const scopes = allScopes.filter((scope) => row.scopes.includes(scope))
+  // whatever the row says: a platform scope counts on a key of the system tenant only
+  const scopes = allScopes.filter((scope) => row.scopes.includes(scope) && (tenantId === systemTenantId || !scope.startsWith('platform:')))
   return { tenantId, tenant: row.name, suspended: row.status !== 'active', secretHash: row.secret_hash, scopes, expiresAt: row.expires_at?.getTime() ?? Number.POSITIVE_INFINITY }
 }

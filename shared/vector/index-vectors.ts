@@ -1,4 +1,4 @@
-import type { Database, Sql } from '../db/index.ts'
+import { type Database, type Sql, singly } from '../db/index.ts'
 import { type Embedder, vectorText } from '../embed/index.ts'
 import type { EventRecord, RecordFailure } from '../handler/index.ts'
 import { applyByTenant, sortRecords, type TenantBatch } from '../outbox/index.ts'
@@ -17,19 +17,17 @@ export async function indexVectors(deps: IndexDeps, records: readonly EventRecor
 
 async function indexBatch({ worker, embedder, onIndexed, onFailure }: IndexDeps, { tenantId, events }: TenantBatch): Promise<void> {
   const access = { role: 'soma_worker', tenantId } as const
-  const wanted = await worker.transaction({ ...access, readOnly: true }, (tx) =>
-    selectWanted(
-      tx,
-      tenantId,
-      events.map(({ event }) => event.id),
-    ),
+  const wanted = await selectWanted(
+    singly(worker, { ...access, readOnly: true }),
+    tenantId,
+    events.map(({ event }) => event.id),
   )
   if (!wanted.length) return
   try {
     // embedding may take seconds: no transaction is open meanwhile
     const vectors = await embedder.embed(wanted.map((row) => row.text))
     const modelKey = await resolveModel(worker, embedder)
-    await worker.transaction(access, (tx) => upsertVectors(tx, tenantId, modelKey, wanted, vectors))
+    await upsertVectors(singly(worker, access), tenantId, modelKey, wanted, vectors)
   } catch (error) {
     onFailure?.()
     throw error
