@@ -27,7 +27,11 @@ export type Product = {
 export type Answer = { status: number; headers: Headers; body: any; text: string }
 
 /** The same suite on the embedded engine and on each real Postgres that is there. */
-export function describeEngines(name: string, suite: (product: () => Product) => void, engines: ('pglite' | 'postgres 18' | 'postgres 16')[] = ['pglite', 'postgres 18', 'postgres 16']): void {
+export function describeEngines(
+  name: string,
+  suite: (product: () => Product) => void,
+  engines: ('pglite' | 'postgres 18' | 'postgres 16')[] = ['pglite', 'postgres 18', 'postgres 16'],
+): void {
   for (const engine of engines) {
     const variable = engine === 'postgres 16' ? 'POSTGRES16_URL' : 'POSTGRES_URL'
     const url = engine === 'pglite' ? undefined : requireService(variable)
@@ -52,7 +56,9 @@ async function openProduct(engine: Product['engine'], serverUrl: string | undefi
   const config = parseConfig(scratch ? { ...base, SIGNING_KEY: 'a test signing key', POSTGRES_URL: scratch.loginUrl, POSTGRES_MIGRATION_URL: scratch.adminUrl } : base)
   const local = await openLocal(config, createLog(config.LOG_LEVEL))
   const product: Product = {
-    engine, local, adminUrl: scratch?.adminUrl,
+    engine,
+    local,
+    adminUrl: scratch?.adminUrl,
     tenant: (scopes = [...memoryScopes, 'admin']) => createCaller(local, scopes),
     call: (caller, method, path, body, headers) => call(local, caller, method, path, body, headers),
     async settle() {
@@ -60,7 +66,14 @@ async function openProduct(engine: Product['engine'], serverUrl: string | undefi
       await local.runJob('rollup-usage')
     },
     ctx: (caller, scopes = [...memoryScopes, 'admin']) => ({
-      tenantId: caller.tenantId, tenant: caller.tenant, actor: 'test', scopes: new Set(scopes), app: local.db.app, worker: local.db.worker, requestId: 'test', signingKey: 'a test signing key',
+      tenantId: caller.tenantId,
+      tenant: caller.tenant,
+      actor: 'test',
+      scopes: new Set(scopes),
+      app: local.db.app,
+      worker: local.db.worker,
+      requestId: 'test',
+      signingKey: 'a test signing key',
     }),
   }
   return {
@@ -110,7 +123,8 @@ async function createScratch(serverUrl: string): Promise<{ adminUrl: string; log
   const adminUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
   const loginUrl = Object.assign(new URL(adminUrl), { username: login, password: 'test' }).href
   return {
-    adminUrl, loginUrl,
+    adminUrl,
+    loginUrl,
     drop: () =>
       asAdmin(serverUrl, async (client) => {
         await client.query(`drop database ${name} with (force)`)
