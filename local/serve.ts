@@ -59,7 +59,7 @@ export function banner(url: string, config: Config): string {
 The operations and their examples: ${url}/docs
 
   curl -s ${url}/v1/memories ${json} -d '{"text":"Ada prefers tea in the morning","user_id":"ada"}'
-  curl -s ${url}/v1/recall ${json} -d '{"query":"what does Ada drink?","user_id":"ada"}'
+  curl -s ${url}/v1/recall ${json} -d '{"query":"what does Ada prefer?","user_id":"ada"}'
   curl -s ${url}/stats
 `
 }

@@ -19,7 +19,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (credential 
 Examples:
   $ npx soma start
   $ npx soma store 'Ada prefers tea in the morning' --user ada
-  $ npx soma recall 'what does Ada drink?' --user ada --json
+  $ npx soma recall 'what does Ada prefer?' --user ada --json
   $ npx soma doctor`
 
 /** Runs one command line and sets the exit code. The process ends by itself when nothing is left open. */

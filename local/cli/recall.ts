@@ -9,7 +9,7 @@ type Options = Globals & ScopeOptions & { topK?: number; mode?: string; filters?
 
 const examples = `
 Examples:
-  $ npx soma recall 'what does Ada drink?' --user ada
+  $ npx soma recall 'what does Ada prefer?' --user ada
   $ npx soma recall 'pier 4' -k 3 --mode lexical --explain
   $ npx soma recall 'drinks' --filters '{"tags":{"contains":"habits"}}' --json | jq '.results[].text'`
 

@@ -1,5 +1,6 @@
 import type { Database } from '../db/index.ts'
 import { schemaVersion } from '../db/index.ts'
+import { AppError } from '../problem/index.ts'
 
 export type Component = { ok: boolean; latency_ms: number; detail?: string }
 export type Readiness = { status: 'ok' | 'unavailable'; components: Record<string, Component> }
@@ -20,6 +21,6 @@ async function probe(db: Database, name: string): Promise<Component> {
     if ((row?.version ?? 0) < schemaVersion) return { ok: false, latency_ms: elapsed(), detail: 'the schema is older than this code: run npx soma migrate' }
     return { ok: true, latency_ms: elapsed() }
   } catch (error) {
-    return { ok: false, latency_ms: elapsed(), detail: error instanceof Error ? error.message : 'not reachable' }
+    return { ok: false, latency_ms: elapsed(), detail: error instanceof AppError ? error.message : 'it cannot be used; the reason is in the log of the database' }
   }
 }

