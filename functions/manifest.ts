@@ -101,7 +101,7 @@ export const manifest: readonly ManifestRow[] = [
     database: 'owner',
     everySeconds: 3600,
     timeoutSeconds: 900,
-    secrets: ['POSTGRES_MIGRATION_URL'],
+    secrets: ['POSTGRES_MIGRATION_URL', 'POSTGRES_WORKER_URL'],
   },
   { ...worker, kind: 'job', name: 'migrate', summary: 'brings the schema to the version of this code', database: 'owner', everySeconds: null, secrets: ['POSTGRES_MIGRATION_URL'] },
 ]

@@ -46,7 +46,12 @@ export async function openLocal(config: Config, log: Log): Promise<Local> {
   let handlers: Handlers | undefined
   let jobs: Jobs | undefined
   const publisher = inProcessBus(() => subscribersOf(handlers as Handlers))
-  const runtime = assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? localSigningKey(config), wake: (job) => jobs?.wake(job), publisher })
+  const runtime = assembleRuntime(config, log, databases, {
+    signingKey: config.SIGNING_KEY ?? localSigningKey(config),
+    wake: (job) => jobs?.wake(job),
+    wakesSent: async () => {},
+    publisher,
+  })
   handlers = createHandlers(runtime)
   const tidy = keepTidy(databases.owner, log)
   const startedJobs = createJobs(handlers.jobs, log, (report) => tidy.worked(report.done))

@@ -19,6 +19,8 @@ export type Runtime = {
   generation: () => Promise<number>
   /** Asks a job to run soon; a wake-up that gets lost is made good by the job's schedule. */
   wake: (job: string) => void
+  /** Resolves when every wake-up so far has been handed over, or was lost. */
+  wakesSent: () => Promise<void>
   /** Calls a deployed record function, where there are any. */
   invoke: (functionName: string, payload: unknown) => Promise<unknown>
   /** Overrides where the drain publishes to; the local adapter gives its bus. */
@@ -39,11 +41,16 @@ export async function deployedRuntime(given: Config, need: Need): Promise<Runtim
       throw new ConfigError('The login of the database URL is a superuser or has BYPASSRLS: give the handlers one that is only a member of soma_app or soma_worker.')
   }
   if (need === 'app' && !config.SIGNING_KEY) throw new ConfigError('SIGNING_KEY is missing: every instance needs the same one, for cursors and tokens.')
-  return assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? '', wake: (job) => wakeFunction(config, log, job) })
+  return assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? '', ...functionWaker(config, log) })
 }
 
 /** Puts a runtime together over open databases. */
-export function assembleRuntime(config: Config, log: Log, databases: Databases, more: { signingKey: string; wake: (job: string) => void; publisher?: Publisher }): Runtime {
+export function assembleRuntime(
+  config: Config,
+  log: Log,
+  databases: Databases,
+  more: { signingKey: string; wake: Runtime['wake']; wakesSent: Runtime['wakesSent']; publisher?: Publisher },
+): Runtime {
   for (const warning of config.warnings) log.warn(warning)
   return {
     config,
@@ -55,6 +62,7 @@ export function assembleRuntime(config: Config, log: Log, databases: Databases, 
     signingKey: more.signingKey,
     generation: generationReader(databases.worker),
     wake: more.wake,
+    wakesSent: more.wakesSent,
     invoke: callFunction,
     ...(more.publisher ? { publisher: more.publisher } : {}),
   }
@@ -103,8 +111,19 @@ async function callFunction(target: string, payload: unknown): Promise<unknown> 
   return response.json()
 }
 
-function wakeFunction(config: Config, log: Log, job: string): void {
-  const target = config.functionNames[job]
-  if (target === undefined || isUrl(target)) return
-  invokeAsync(target, {}).catch((error) => log.warn({ err: error, job }, 'the wake-up was lost; the schedule will make it good'))
+function functionWaker(config: Config, log: Log): Pick<Runtime, 'wake' | 'wakesSent'> {
+  const underway = new Set<Promise<void>>()
+  return {
+    wake(job) {
+      const target = config.functionNames[job]
+      if (target === undefined || isUrl(target)) return
+      const sending = invokeAsync(target, {})
+        .catch((error) => log.warn({ err: error, job }, 'the wake-up was lost; the schedule will make it good'))
+        .finally(() => underway.delete(sending))
+      underway.add(sending)
+    },
+    async wakesSent() {
+      await Promise.all(underway)
+    },
+  }
 }

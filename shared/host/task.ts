@@ -1,18 +1,17 @@
 import { serve } from '@hono/node-server'
-import * as z from 'zod'
 import { readConfig } from '../config/index.ts'
 import type { HttpHandler, JobHandler, RecordHandler } from '../handler/index.ts'
 import { asAppError, problemResponse, readiness, readJson } from '../http/index.ts'
+import { applyRecords } from './records.ts'
 import { deployedRuntime, type Need, type Runtime } from './runtime.ts'
 
-const Records = z.object({ records: z.array(z.object({ topic: z.string(), key: z.string(), value: z.string().nullable(), headers: z.record(z.string(), z.string()) })) })
 const mebibyte = 1024 * 1024
 const drainMs = 10_000
 
 /** Serves an HTTP handler as a container task: /healthz and /readyz beside it, a graceful end on SIGTERM. */
 export async function httpTask(build: (runtime: Runtime) => HttpHandler): Promise<void> {
   const runtime = await start('app')
-  await listen(runtime, withHealth(runtime, build(runtime)))
+  await listen(runtime, withHealth(runtime, 'app', build(runtime)))
 }
 
 /** Serves a record handler as a container task: POST /records takes `{records}` as the Lambda form does. */
@@ -24,16 +23,14 @@ export async function recordsTask(build: (runtime: Runtime) => RecordHandler): P
       const { pathname } = new URL(request.url)
       try {
         if (request.method !== 'POST' || pathname !== '/records') return new Response(null, { status: 404 })
-        const { records } = Records.parse(await readJson(request, 64 * mebibyte))
-        const failures = await handle(records)
-        return Response.json({ failures: failures.map(({ index, error, poison }) => ({ index, message: error.message, poison })) })
+        return Response.json(await applyRecords(handle, await readJson(request, 64 * mebibyte)))
       } catch (error) {
         runtime.log.error({ err: error }, 'records failed')
         return problemResponse(asAppError(error), { path: pathname, id: '' })
       }
     },
   }
-  await listen(runtime, withHealth(runtime, handler))
+  await listen(runtime, withHealth(runtime, 'worker', handler))
 }
 
 /** Runs a job once, as a scheduled container task does; exits 1 when it failed. SIGTERM lets it end in order. */
@@ -62,13 +59,14 @@ async function start(need: Need): Promise<Runtime> {
   }
 }
 
-function withHealth(runtime: Runtime, handler: HttpHandler): HttpHandler {
+/** Only the login that the handler works with counts: a worker's may not act as soma_app. */
+function withHealth(runtime: Runtime, need: 'app' | 'worker', handler: HttpHandler): HttpHandler {
   return {
     async fetch(request) {
       const { pathname } = new URL(request.url)
       if (pathname === '/healthz') return Response.json({ status: 'ok' })
       if (pathname === '/readyz') {
-        const ready = await readiness({ app: runtime.databases.app })
+        const ready = await readiness({ [need]: runtime.databases[need] })
         return Response.json(ready, { status: ready.status === 'ok' ? 200 : 503 })
       }
       return handler.fetch(request)

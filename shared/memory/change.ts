@@ -19,22 +19,19 @@ export async function patchMemory(
   const patch = MemoryPatch.parse(body)
   const call: Call = { key: options.idempotencyKey, hash: requestHash(`patch ${known} ${options.ifVersion}`, body) }
   return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
-    const row = await selectMemory(tx, ctx.tenantId, known, 'for update')
-    if (!row) {
-      // forgotten since: the first answer stands
-      const finished = (await finishedCall(tx, ctx, call))?.result as [StoredItem] | undefined
-      const memory = finished && (await storedVersion(tx, ctx, known, finished[0].version))
+    // a repeated call decides first, whatever became of the memory since: it answers the version it made
+    const finished = (await finishedCall(tx, ctx, call))?.result as [StoredItem] | undefined
+    if (finished) {
+      const memory = await storedVersion(tx, ctx, known, finished[0].version)
       if (memory) return { memory, replayed: true }
-      throw new AppError('not_found', 'There is no memory with this id.')
     }
-    const stale = options.ifVersion !== undefined && options.ifVersion !== row.version
-    // a repeated call finds the version it made itself: its key decides first
-    if (stale && call.key === undefined) throw staleVersion(row.version)
-    const merged = stale ? memoryOf(row) : merge(memoryOf(row), patch)
-    const item = prepareVersion(merged, row.memory_key)
-    const answer = await storeItems(tx, ctx, [item], call, { action: 'memory.patch', bulk: false })
-    if ('replayed' in answer) return { memory: memoryOf(row), replayed: true }
-    if (stale) throw staleVersion(row.version)
+    const row = await selectMemory(tx, ctx.tenantId, known, 'for update')
+    if (!row) throw new AppError('not_found', 'There is no memory with this id.')
+    if (options.ifVersion !== undefined && options.ifVersion !== row.version) throw staleVersion(row.version)
+    const merged = merge(memoryOf(row), patch)
+    const answer = await storeItems(tx, ctx, [prepareVersion(merged, row.memory_key)], call, { action: 'memory.patch', bulk: false })
+    // its version is gone for good, so there is nothing to answer with
+    if ('replayed' in answer) throw new AppError('not_found', 'There is no memory with this id.')
     const [stored] = answer.results as [StoredItem]
     return { memory: { ...merged, version: stored.version, updated_at: stored.updated_at, index_state: 'pending' as const }, replayed: false }
   })

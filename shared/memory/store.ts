@@ -84,10 +84,10 @@ function validateItems(items: unknown[], atomic: boolean): { prepared: PreparedI
   const prepared: PreparedItem[] = []
   const results = new Map<number, BulkResult>()
   const errors: FieldError[] = []
-  const seenKeys = new Map<string, string>()
+  const seenKeys = new Set<string>()
   for (const [i, item] of items.entries()) {
     const parsed = MemoryIn.safeParse(item)
-    const error = parsed.success ? keyProblem(parsed.data, item, seenKeys) : new AppError('invalid', 'The item does not fit the contract.', { errors: fieldErrors(parsed.error) })
+    const error = parsed.success ? keyProblem(parsed.data, seenKeys) : new AppError('invalid', 'The item does not fit the contract.', { errors: fieldErrors(parsed.error) })
     if (!error && parsed.success) {
       const ready = prepareNew(parsed.data, i, now)
       if (ready.row.item_key !== undefined) ready.row.item_hash = requestHash('item', item)
@@ -101,14 +101,14 @@ function validateItems(items: unknown[], atomic: boolean): { prepared: PreparedI
   return { prepared, results }
 }
 
-function keyProblem(input: MemoryInput, item: unknown, seen: Map<string, string>): AppError | undefined {
+function keyProblem(input: MemoryInput, seen: Set<string>): AppError | undefined {
   if (input.idempotency_key === undefined) return undefined
   if (seen.has(input.idempotency_key)) {
     return new AppError('idempotency_conflict', 'This key stands at another item of the same call.', {
       errors: [{ pointer: '/idempotency_key', detail: 'is used twice in this call' }],
     })
   }
-  seen.set(input.idempotency_key, JSON.stringify(item))
+  seen.add(input.idempotency_key)
   return undefined
 }
 

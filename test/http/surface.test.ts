@@ -15,7 +15,8 @@ const braces = (path: string) => path.replaceAll(/:(\w+)/g, '{$1}')
 
 /** The handlers over the product's databases, under a configuration of the test's own. */
 function handlersOf({ local }: Product, more: Partial<Config> = {}) {
-  return createHandlers(assembleRuntime({ ...local.config, ...more }, createLog('silent'), local.db, { signingKey: 'a test signing key', wake() {} })).http
+  return createHandlers(assembleRuntime({ ...local.config, ...more }, createLog('silent'), local.db, { signingKey: 'a test signing key', wake() {}, wakesSent: async () => {} }))
+    .http
 }
 async function defaultTenant({ local }: Product): Promise<Caller> {
   const { key } = await local.db.worker.transaction({ role: 'soma_worker', tenantId: defaultTenantId }, (tx) =>
