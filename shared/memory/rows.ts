@@ -1,34 +1,11 @@
 import type { MemoryOut } from './schema.ts'
 
-/** A row of memories (or memory_versions) as pg parses it. */
-export type MemoryRow = {
+type TimeName = 'occurred_at' | 'valid_from' | 'valid_to' | 'expires_at'
+/** A row of memories (or memory_versions) as pg parses it: what is answered, with times as Dates and the keys that never leave. */
+export type MemoryRow = Omit<MemoryOut, TimeName | 'memory' | 'created_at' | 'updated_at' | 'index_state'> & { [name in TimeName]: Date | null } & {
   memory_key: string
-  id: string
-  version: number
-  namespace: string
   namespace_key: number
   user_key: number | null
-  coord: string | null
-  memory_type: MemoryOut['memory_type']
-  text: string
-  payload: unknown
-  messages: unknown
-  user_id: string | null
-  agent_id: string | null
-  app_id: string | null
-  run_id: string | null
-  session_id: string | null
-  speaker: string | null
-  language: string | null
-  metadata: Record<string, unknown>
-  tags: string[]
-  importance: number
-  occurred_at: Date | null
-  valid_from: Date | null
-  valid_to: Date | null
-  expires_at: Date | null
-  supersedes: string | null
-  superseded_by: string | null
   created_at: Date
   recorded_at: Date
   pending: boolean

@@ -79,6 +79,19 @@ describeEngines('idempotency keys of changes', (product) => {
     expect([third.status, third.body.id, third.body.version, replayed(third)]).toEqual([200, body.id, 2, 'true'])
   })
 
+  test('a repeated patch answers the version it made, not what came after it', async () => {
+    const { call, tenant } = product()
+    const ada = await tenant()
+    const { body: memory } = await call(ada, 'POST', '/v1/memories', { text: 'first' })
+    const path = `/v1/memories/${memory.id}`
+    await call(ada, 'PATCH', path, { text: 'second' }, key('p'))
+    await call(ada, 'PATCH', path, { text: 'third' })
+    const again = await call(ada, 'PATCH', path, { text: 'second' }, key('p'))
+    expect([again.status, replayed(again), again.headers.get('etag')]).toEqual([200, 'true', '"2"'])
+    expect(again.body).toMatchObject({ id: memory.id, version: 2, text: 'second' })
+    expect((await call(ada, 'GET', path)).body).toMatchObject({ version: 3, text: 'third' })
+  })
+
   test('a patch that was refused as stale leaves its key free', async () => {
     const { call, tenant } = product()
     const ada = await tenant()
