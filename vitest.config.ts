@@ -11,6 +11,17 @@ export default defineConfig({
     globalSetup: ['test/support/services.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    projects: [project('unit'), project('db'), project('http'), project('stack', 120_000), project('properties', 120_000)],
+    projects: [
+      project('unit'),
+      project('db'),
+      project('http'),
+      project('kafka', 90_000),
+      project('redis', 60_000),
+      project('stack', 120_000),
+      project('parity', 120_000),
+      project('properties', 120_000),
+      project('browser', 120_000),
+      project('fuzz', 900_000),
+    ],
   },
 })

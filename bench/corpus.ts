@@ -12,7 +12,7 @@ export const smallUser = { id: 'user-1', memories: 1_000 } as const
 export const sizeOf = ({ short, embedded }: Options) => (short ? 10_000 : embedded ? 20_000 : 100_000)
 
 /** Of each run of n / 1,000 memories five are the large user's and one is the small one's; the rest is spread over the others. */
-function userOf(i: number, n: number): string {
+export function userOf(i: number, n: number): string {
   const place = i % (n / smallUser.memories)
   return place < 5 ? largeUser.id : place === 5 ? smallUser.id : `user-${2 + ((Math.imul(i, 2654435761) >>> 0) % (users - 2))}`
 }

@@ -1,16 +1,27 @@
 import { Agent, request } from 'node:http'
 
 const deadlineMs = 120_000
-export type Http = { post<T = unknown>(path: string, body: unknown): Promise<T>; get<T = unknown>(path: string): Promise<T>; close(): void }
+export type Http = { post<T = unknown>(path: string, body: unknown): Promise<T>; get<T = unknown>(path: string): Promise<T>; delete(path: string): Promise<unknown>; close(): void }
+
+export class HttpError extends Error {
+  readonly status: number
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
 
 /** JSON over kept-alive connections; lighter than fetch, so that less of what is measured is the client's own work. */
-export function createHttp(url: string): Http {
+export function createHttp(url: string, token?: string): Http {
   const agent = new Agent({ keepAlive: true })
   const { hostname, port } = new URL(url)
 
   function send<T>(method: string, path: string, body?: unknown): Promise<T> {
     const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
-    const headers = content ? { 'content-type': 'application/json', 'content-length': content.length } : {}
+    const headers = {
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(content ? { 'content-type': 'application/json', 'content-length': content.length } : {}),
+    }
     return new Promise((resolve, reject) => {
       const outgoing = request({ agent, hostname, port, method, path, headers, timeout: deadlineMs }, (response) => {
         const chunks: Buffer[] = []
@@ -18,8 +29,8 @@ export function createHttp(url: string): Http {
         response.on('error', reject)
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString()
-          if ((response.statusCode ?? 500) < 300) resolve(JSON.parse(text))
-          else reject(new Error(`${method} ${path} answered ${response.statusCode}: ${text.slice(0, 500)}`))
+          if ((response.statusCode ?? 500) < 300) resolve(text ? JSON.parse(text) : undefined)
+          else reject(new HttpError(response.statusCode ?? 500, `${method} ${path} answered ${response.statusCode}: ${text.slice(0, 500)}`))
         })
       })
       outgoing.on('timeout', () => outgoing.destroy(new Error(`${method} ${path} was not answered within ${deadlineMs / 1000} s.`)))
@@ -28,5 +39,5 @@ export function createHttp(url: string): Http {
     })
   }
 
-  return { post: (path, body) => send('POST', path, body), get: (path) => send('GET', path), close: () => agent.destroy() }
+  return { post: (path, body) => send('POST', path, body), get: (path) => send('GET', path), delete: (path) => send('DELETE', path), close: () => agent.destroy() }
 }

@@ -11,6 +11,7 @@ import type { Answer, Hello, Question } from './server.ts'
 
 export type Product = {
   embedded: boolean
+  url: string
   http: Http
   /** Where a bare table can stand beside the product's; undefined on the embedded engine. */
   adminUrl: string | undefined
@@ -22,8 +23,8 @@ export type Product = {
   rss(): Promise<number>
 }
 
-/** Starts the product, empty, in a process of its own; `cleanUp` stops everything and removes its data. */
-export async function openProduct(embedded: boolean, cleanUp: AsyncDisposableStack): Promise<Product> {
+/** Starts the product, empty, in a process of its own, with `more` of its environment; `cleanUp` stops everything and removes its data. */
+export async function openProduct(embedded: boolean, cleanUp: AsyncDisposableStack, more: Record<string, string> = {}): Promise<Product> {
   const folder = await mkdtemp(join(tmpdir(), 'soma-bench-'))
   cleanUp.defer(() => rm(folder, { recursive: true, force: true }))
   const database = embedded ? undefined : await createScratch(await serverUrl(cleanUp), cleanUp)
@@ -42,6 +43,7 @@ export async function openProduct(embedded: boolean, cleanUp: AsyncDisposableSta
       SOMA_DATA_DIR: join(folder, 'data'),
       STATEMENT_TIMEOUT_MS: '120000',
       ...(database ? { POSTGRES_URL: database.loginUrl, POSTGRES_MIGRATION_URL: database.adminUrl } : {}),
+      ...more,
     },
   })
   cleanUp.defer(() => stop(child))
@@ -49,7 +51,7 @@ export async function openProduct(embedded: boolean, cleanUp: AsyncDisposableSta
   const http = createHttp(url)
   cleanUp.defer(() => http.close())
   const ask = questions(child)
-  return { embedded, http, adminUrl: database?.adminUrl, folder, sql: async (text) => (await ask(text)).rows ?? [], rss: async () => (await ask()).rss ?? Number.NaN }
+  return { embedded, url, http, adminUrl: database?.adminUrl, folder, sql: async (text) => (await ask(text)).rows ?? [], rss: async () => (await ask()).rss ?? Number.NaN }
 }
 
 async function serverUrl(cleanUp: AsyncDisposableStack): Promise<string> {
@@ -60,7 +62,7 @@ async function serverUrl(cleanUp: AsyncDisposableStack): Promise<string> {
 }
 
 /** A database of this run's own, and a login that is a member of the two roles and nothing else: the server is bound by row-level security. */
-async function createScratch(url: string, cleanUp: AsyncDisposableStack): Promise<{ adminUrl: string; loginUrl: string }> {
+export async function createScratch(url: string, cleanUp: AsyncDisposableStack): Promise<{ adminUrl: string; loginUrl: string }> {
   const name = `soma_bench_${randomBytes(6).toString('hex')}`
   const login = `${name}_login`
   const password = randomBytes(16).toString('hex')

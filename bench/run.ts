@@ -1,29 +1,56 @@
-/** `npm run bench -- <name> [--short] [--embedded]`: brings up what it measures, prints Markdown tables, leaves nothing behind. */
+/** `npm run bench -- <name> [--short] [--embedded] [--size N]`: brings up what it measures, prints Markdown tables, leaves nothing behind. */
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { asOf } from './as-of.ts'
+import { backup } from './backup.ts'
+import { chaos } from './chaos/chaos.ts'
+import { graph } from './graph.ts'
 import { load } from './load.ts'
+import { neighbours } from './neighbours.ts'
+import { outbox } from './outbox.ts'
+import { pipeline } from './pipeline.ts'
 import { openProduct, type Product } from './product.ts'
 import { recall } from './recall.ts'
+import { soak } from './soak.ts'
 import { store } from './store.ts'
+import { transfer } from './transfer.ts'
 
-export type Options = { short: boolean; embedded: boolean }
-const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = { store, load, recall }
-const longestMinutes = 30
+/** `size` is how many memories, where a benchmark lets one choose. */
+export type Options = { short: boolean; embedded: boolean; size: number | undefined }
+const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = { store, load, recall, 'as-of': asOf, graph, transfer, backup, outbox }
+/** These bring up what they need by themselves. */
+const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos }
+const longestMinutes = 120
 
-const usage = `usage: npm run bench -- <name> [--short] [--embedded]
+const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   store   one memory and fifty at a time over HTTP, beside bare inserts of the same columns
   load    100,000 memories in bulks of 500: how fast, how large, how much memory
   recall  the top 10 of one user among 100,000 memories, and how soon a store is indexed
+  as-of   what a recall as of an instant costs beside one of now, on 100,000 memories of five versions each
+  graph   neighbours and cheapest paths among 100,000 memories, 500,000 links and one hub of 100,000
+  transfer  1,000,000 memories in and out as NDJSON: lines a second, memory of the server
+  backup  1,000,000 memories into an archive and back, beside pg_dump -Fc and pg_restore of the same database
+  outbox  1,000,000 events through the outbox, with the sweep in between: does it stay flat
+  pipeline  from a store to its vector through a real Kafka: memories a second, beside raw produce and raw inserts; and the lag at half the rate
+  neighbours  nine tenants beside a tenth who sends a hundred times as much, with RATE_LIMIT_TENANT: what becomes of their answers
+  soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
+  chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
+  --size N    so many memories (thousands), for transfer, backup and outbox (20,000 with --short); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
 PostgreSQL is started for the run, unless POSTGRES_URL names a superuser's server.`
 
 function parseCommandLine() {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { short: { type: 'boolean', default: false }, embedded: { type: 'boolean', default: false } } })
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { short: { type: 'boolean', default: false }, embedded: { type: 'boolean', default: false }, size: { type: 'string' } },
+  })
+  const size = values.size === undefined ? undefined : Number(values.size)
   const [name = ''] = positionals
   const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
-  if (!benchmark || positionals.length !== 1) throw new Error(usage)
-  return { name, benchmark, options: values }
+  const alone = Object.hasOwn(standing, name) ? standing[name] : undefined
+  if (!(benchmark || alone) || positionals.length !== 1 || (size !== undefined && !(Number.isInteger(size) && size > 0))) throw new Error(usage)
+  return { name, benchmark, alone, options: { ...values, size } }
 }
 
 async function machineLine(product: Product, { short }: Options): Promise<string> {
@@ -41,9 +68,10 @@ function interruption(): Promise<never> {
 }
 
 async function main(): Promise<void> {
-  const { name, benchmark, options } = parseCommandLine()
+  const { name, benchmark, alone, options } = parseCommandLine()
   await using cleanUp = new AsyncDisposableStack()
   const work = async () => {
+    if (!benchmark) return alone?.(options, cleanUp)
     const product = await openProduct(options.embedded, cleanUp)
     console.log(`bench ${name}: ${await machineLine(product, options)}`)
     await benchmark(product, options)

@@ -1,4 +1,6 @@
 /** The product in a process of its own: tells its URL, answers what the benchmark asks about it, and ends with the benchmark. */
+
+import { keepHeapSmall } from '../local/heap.ts'
 import { startLocal } from '../local/serve.ts'
 import { readConfig } from '../shared/config/index.ts'
 import { createLog } from '../shared/telemetry/index.ts'
@@ -7,6 +9,8 @@ export type Question = { id: number /** A statement as the schema's owner, or no
 export type Answer = { id: number; rows?: Record<string, unknown>[]; rss?: number; error?: string }
 export type Hello = { url: string }
 
+// as the command line does
+keepHeapSmall()
 const config = readConfig()
 const local = await startLocal(config, createLog(config.LOG_LEVEL))
 

@@ -16,17 +16,30 @@ type Row = {
   timeoutSeconds: number
   /** The secrets it may read, by the configuration variable they fill. */
   secrets: readonly string[]
+  /** What it may do in the bucket of the backups. */
+  archives?: 'write' | 'read'
+  /** Whether it asks the embedder, so that it needs a way and the right to. */
+  embeds?: true
   /** Other handlers it may invoke. */
   invokes?: readonly string[]
+  /** The topics it publishes to where there is a broker; then it invokes no record handler. */
+  publishes?: readonly string[]
 }
-export type HttpRow = Row & { kind: 'http'; routes: readonly Route[]; maxBodyBytes: number }
+/** `maxBodyBytes: null` is a body that is streamed, of any length. */
+export type HttpRow = Row & { kind: 'http'; routes: readonly Route[]; maxBodyBytes: number | null }
 export type RecordsRow = Row & { kind: 'records'; topic: string; batchSize: number }
 /** `everySeconds: null` means it runs only when somebody asks. */
 export type JobRow = Row & { kind: 'job'; everySeconds: number | null }
 export type ManifestRow = HttpRow | RecordsRow | JobRow
 
 const anywhere = ['lambda', 'task', 'local'] as const
-const appSecrets = ['POSTGRES_URL', 'SIGNING_KEY', 'SOMA_API_TOKEN'] as const
+/** A Lambda can stream neither a body in nor, behind an HTTP API, an answer out. */
+const streaming = { hosts: ['task', 'local'], timeoutSeconds: 900 } as const
+/** Redis' URL is a secret for the password in it; it is needed only in a stage that has one. */
+const appSecrets = ['POSTGRES_URL', 'SIGNING_KEY', 'SOMA_API_TOKEN', 'REDIS_URL'] as const
+/** The broker's is needed only where a stage's Kafka asks for a password. */
+const brokerSecrets = ['POSTGRES_WORKER_URL', 'KAFKA_SASL_PASSWORD'] as const
+const embeddingKeys = ['EMBEDDING_API_KEY', 'EMBEDDING_NEXT_API_KEY'] as const
 const mebibyte = 1024 * 1024
 const get = (path: string): Route => ({ method: 'GET', path })
 const post = (path: string): Route => ({ method: 'POST', path })
@@ -47,12 +60,19 @@ const worker = { hosts: anywhere, database: 'worker', memoryMb: 1024, timeoutSec
 
 export const manifest: readonly ManifestRow[] = [
   http({ name: 'store', summary: 'stores one memory or up to 500 in one transaction', routes: [post('/v1/memories'), post('/v1/memories/bulk')], invokes: ['drain-outbox'] }),
-  http({ name: 'recall', summary: 'finds memories by words, meaning, time and scope', routes: [post('/v1/recall')], secrets: [...appSecrets, 'EMBEDDING_API_KEY'] }),
+  http({ name: 'recall', summary: 'finds memories by words, meaning, time and scope', routes: [post('/v1/recall')], secrets: [...appSecrets, ...embeddingKeys], embeds: true }),
   http({
     name: 'memories',
     summary: 'reads, changes, forgets and lists memories',
+    invokes: ['drain-outbox', 'run-operations'],
+    routes: [post('/v1/memories/list'), post('/v1/memories/forget'), get('/v1/memories/:id'), patch('/v1/memories/:id'), del('/v1/memories/:id'), get('/v1/memories/:id/history')],
+  }),
+  http({ name: 'operations', summary: 'tells how far something is that goes on after its answer', routes: [get('/v1/operations/:id')] }),
+  http({
+    name: 'links',
+    summary: 'links memories, and walks along the links: neighbours and cheapest paths',
     invokes: ['drain-outbox'],
-    routes: [post('/v1/memories/list'), get('/v1/memories/:id'), patch('/v1/memories/:id'), del('/v1/memories/:id'), get('/v1/memories/:id/history')],
+    routes: [post('/v1/links'), del('/v1/links/:id'), get('/v1/memories/:id/neighbors'), get('/v1/paths')],
   }),
   http({
     name: 'tenants',
@@ -61,17 +81,61 @@ export const manifest: readonly ManifestRow[] = [
     secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
   }),
   http({
-    name: 'guide',
-    summary: "the Soma guides' surface: /store, /store_bulk, /recall, /stats",
+    name: 'outbox',
+    summary: 'what waits in the outbox, what is dead and why; replay and purge',
     invokes: ['drain-outbox'],
-    secrets: [...appSecrets, 'EMBEDDING_API_KEY'],
-    routes: [post('/store'), post('/store_bulk'), get('/recall'), post('/recall'), get('/stats')],
+    routes: [get('/v1/outbox'), get('/v1/outbox/summary'), post('/v1/outbox/replay'), post('/v1/outbox/purge')],
+    secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
+  }),
+  http({
+    name: 'usage',
+    summary: 'namespaces, users and sessions with their counts; what a tenant uses by day or hour',
+    routes: [get('/v1/namespaces'), get('/v1/users'), get('/v1/sessions'), get('/v1/usage')],
+  }),
+  http({
+    name: 'guide',
+    summary: "the Soma guides' surface: memories by coord, recall and search, ranges, links, counts",
+    invokes: ['drain-outbox'],
+    secrets: [...appSecrets, ...embeddingKeys],
+    embeds: true,
+    routes: [
+      post('/store'),
+      post('/store_bulk'),
+      get('/recall'),
+      post('/recall'),
+      post('/recall_batch'),
+      post('/recall_with_scores'),
+      post('/hybrid_recall_with_scores'),
+      post('/keyword_search'),
+      post('/recall_with_context'),
+      get('/range'),
+      post('/memories'),
+      get('/memories/search'),
+      post('/memories/search'),
+      get('/memories/:coord'),
+      del('/memories/:coord'),
+      post('/link'),
+      get('/neighbors'),
+      get('/shortest_path'),
+      get('/stats'),
+    ],
+  }),
+  http({ name: 'export', summary: 'streams memories, versions, links and vectors out as NDJSON', ...streaming, routes: [get('/v1/export')] }),
+  http({
+    name: 'import',
+    summary: 'streams them in again, line by line',
+    ...streaming,
+    invokes: ['drain-outbox'],
+    secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
+    routes: [post('/v1/import')],
+    maxBodyBytes: null,
   }),
   http({
     name: 'status',
     summary: 'health, readiness, metrics, the OpenAPI document and its page',
     routes: [get('/healthz'), get('/readyz'), get('/health'), get('/metrics'), get('/openapi.json'), get('/docs')],
     secrets: [...appSecrets, 'POSTGRES_WORKER_URL', 'METRICS_TOKEN'],
+    embeds: true,
   }),
   {
     ...worker,
@@ -79,7 +143,10 @@ export const manifest: readonly ManifestRow[] = [
     name: 'drain-outbox',
     summary: 'publishes committed changes; woken by a store, swept by schedule',
     everySeconds: 60,
+    secrets: brokerSecrets,
     invokes: ['index-vectors', 'project-events'],
+    publishes: ['memory.events'],
+    embeds: true,
   },
   {
     ...worker,
@@ -88,11 +155,31 @@ export const manifest: readonly ManifestRow[] = [
     summary: 'embeds new versions and upserts their vectors under a version guard',
     topic: 'memory.events',
     batchSize: 100,
-    secrets: ['POSTGRES_WORKER_URL', 'EMBEDDING_API_KEY'],
+    secrets: [...brokerSecrets, ...embeddingKeys],
+    embeds: true,
   },
-  { ...worker, kind: 'records', name: 'project-events', summary: 'fills the memory_events projection, each version once', topic: 'memory.events', batchSize: 500 },
+  {
+    ...worker,
+    kind: 'records',
+    name: 'project-events',
+    summary: 'fills the memory_events projection, each version once',
+    topic: 'memory.events',
+    batchSize: 500,
+    secrets: brokerSecrets,
+  },
   { ...worker, kind: 'job', name: 'rollup-usage', summary: 'folds usage rows into exact counters', everySeconds: 60 },
-  { ...worker, kind: 'job', name: 'sweep', summary: 'removes what has expired: idempotency records, sent outbox rows', everySeconds: 300 },
+  { ...worker, kind: 'job', name: 'expire', summary: 'moves memories whose time is over to history', everySeconds: 60 },
+  { ...worker, kind: 'job', name: 'run-operations', summary: 'takes operations to their end: forgetting many memories', everySeconds: 60 },
+  { ...worker, kind: 'job', name: 'sweep', summary: 'removes what has expired: idempotency records, sent outbox rows, batches of reads, ended operations', everySeconds: 300 },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'reembed',
+    summary: 'makes the vectors of an embedding model that is being introduced, removes those of a dropped one',
+    everySeconds: 60,
+    secrets: ['POSTGRES_WORKER_URL', ...embeddingKeys],
+    embeds: true,
+  },
   {
     ...worker,
     kind: 'job',
@@ -103,5 +190,61 @@ export const manifest: readonly ManifestRow[] = [
     timeoutSeconds: 900,
     secrets: ['POSTGRES_MIGRATION_URL', 'POSTGRES_WORKER_URL'],
   },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'backup',
+    summary: 'writes everything, as of one instant, into an archive',
+    everySeconds: null,
+    timeoutSeconds: 900,
+    secrets: ['POSTGRES_WORKER_URL', 'BACKUP_KEY'],
+    archives: 'write',
+  },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'restore',
+    summary: 'fills an empty database with the archive that RESTORE_FROM names',
+    database: 'owner',
+    everySeconds: null,
+    timeoutSeconds: 900,
+    secrets: ['POSTGRES_MIGRATION_URL', 'BACKUP_KEY'],
+    archives: 'read',
+  },
   { ...worker, kind: 'job', name: 'migrate', summary: 'brings the schema to the version of this code', database: 'owner', everySeconds: null, secrets: ['POSTGRES_MIGRATION_URL'] },
 ]
+
+/** The row of a record handler. @throws Error when there is none of that name */
+export function recordsRow(name: string): RecordsRow {
+  const row = manifest.find((one) => one.name === name)
+  if (row?.kind !== 'records') throw new Error(`The manifest has no record handler "${name}".`)
+  return row
+}
+
+const day = 24 * 60 * 60 * 1000
+
+/** The broker unpacks what other producers compress: the consumers' library reads gzip and nothing else. */
+const unpacked = { 'compression.type': 'uncompressed' } as const
+
+/** Kafka's topics, for `soma topics ensure`; the settings have the broker's own names. */
+export const topics = [
+  {
+    name: 'memory.events',
+    partitions: 6,
+    replication: 3,
+    settings: {
+      'cleanup.policy': 'compact,delete',
+      'retention.ms': String(30 * day),
+      // well above any lag: no version is compacted away before every consumer has it
+      'min.compaction.lag.ms': String(7 * day),
+      ...unpacked,
+    },
+  },
+  {
+    name: 'memory.events.dlq',
+    partitions: 1,
+    replication: 3,
+    // a dead letter is its record with headers about where it came from, so it is larger
+    settings: { 'cleanup.policy': 'delete', 'retention.ms': String(30 * day), 'max.message.bytes': String(2 * mebibyte), ...unpacked },
+  },
+] as const

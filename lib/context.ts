@@ -19,7 +19,7 @@ const Subnets = z
 const keys = {
   stage: { shape: z.enum(stageNames), takes: stageNames.join(', ') },
   compute: { shape: z.enum(computeNames), takes: computeNames.join(', ') },
-  image: { shape: z.string().min(1).optional(), takes: 'the URI of a container image, with its tag or digest' },
+  image: { shape: z.string().min(1).optional(), takes: 'the URI of a container image, with its tag or digest, or Dockerfile to make it here' },
   vpcId: {
     shape: z
       .string()
@@ -28,10 +28,19 @@ const keys = {
     takes: 'the id of a VPC (vpc-…)',
   },
   vpcCidr: { shape: z.cidrv4().optional(), takes: 'the address range of that VPC, such as 10.0.0.0/16' },
+  bedrockModel: {
+    shape: z
+      .string()
+      .regex(/^([a-z-]+\.)?(amazon\.titan-embed-text-v2|cohere\.embed-(english-v3|multilingual-v3|v4))(:\d+)?$/)
+      .optional(),
+    takes: 'the id of Titan Text Embeddings v2, of Cohere Embed v3 or v4, or of an inference profile of one, such as eu.cohere.embed-v4:0',
+  },
+  embeddingDim: { shape: z.enum(['256', '512', '1024', '1536']).optional(), takes: 'as many numbers as the model gives: 256, 512, 1024, 1536' },
   subnetIds: { shape: Subnets.optional(), takes: 'subnet ids in at least two zones, separated by commas' },
 }
 
 export type DeployContext = { [K in keyof typeof keys]: z.infer<(typeof keys)[K]['shape']> }
+export type BedrockModel = { model: string; dimension: string }
 export type GivenVpc = { vpcId: string; vpcCidr: string; subnetIds: string[] }
 
 /** Reads the context keys of `cdk deploy -c key=value`. @throws ContextError */
@@ -51,4 +60,11 @@ export function givenVpc({ vpcId, vpcCidr, subnetIds }: DeployContext): GivenVpc
   if (vpcId && vpcCidr && subnetIds) return { vpcId, vpcCidr, subnetIds }
   if (!vpcId && !vpcCidr && !subnetIds) return undefined
   throw new ContextError('The context keys "vpcId", "vpcCidr" and "subnetIds" belong together: give all three to use your VPC, or none of them to have one created.')
+}
+
+/** The model of Bedrock that embeds, or undefined for the built-in embedder. @throws ContextError when only its id or only its dimension is named */
+export function givenModel({ bedrockModel, embeddingDim }: DeployContext): BedrockModel | undefined {
+  if (bedrockModel && embeddingDim) return { model: bedrockModel, dimension: embeddingDim }
+  if (!bedrockModel && !embeddingDim) return undefined
+  throw new ContextError('The context keys "bedrockModel" and "embeddingDim" belong together: give both to embed by Bedrock, or neither for the built-in embedder.')
 }

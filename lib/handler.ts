@@ -9,6 +9,7 @@ import type { ManifestRow } from '../functions/manifest.ts'
 import { lambdaFunction } from './lambda.ts'
 import type { Network } from './network.ts'
 import type { Target } from './placement.ts'
+import { secretsOf } from './secrets.ts'
 import type { Settings, Stage } from './settings.ts'
 import { fargateTask } from './task.ts'
 
@@ -45,7 +46,7 @@ export class Handler extends Construct {
       retention: settings.logRetentionDays,
       removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
-    const secrets = row.secrets.map((name) => ({ name, secret: Secret.fromSecretNameV2(this, name, `${settings.secretPrefix}/${name}`) }))
+    const secrets = secretsOf(row, settings).map((name) => ({ name, secret: Secret.fromSecretNameV2(this, name, `${settings.secretPrefix}/${name}`) }))
     const environment = { STAGE: stage, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
     const host = { ...props, logGroup, environment }
     this.placed = props.target === 'lambda' ? { on: 'lambda', fn: lambdaFunction(this, host) } : fargateTask(this, host)
@@ -61,9 +62,13 @@ export class Handler extends Construct {
   mayInvoke(other: Handler): void {
     if (other.placed.on !== 'lambda') return
     const { fn } = other.placed
-    if (this.placed.on === 'lambda') this.placed.fn.addEnvironment(functionVariable(other.row.name), fn.functionName)
-    else this.placed.container.addEnvironment(functionVariable(other.row.name), fn.functionName)
+    this.setVariable(functionVariable(other.row.name), fn.functionName)
     fn.grantInvoke(this)
+  }
+
+  setVariable(name: string, value: string): void {
+    if (this.placed.on === 'lambda') this.placed.fn.addEnvironment(name, value)
+    else this.placed.container.addEnvironment(name, value)
   }
 }
 

@@ -11,7 +11,7 @@ const endpoints: Record<Target, Record<string, ec2.InterfaceVpcEndpointAwsServic
   task: { SecretsManager: services.SECRETS_MANAGER, EcrApi: services.ECR, EcrImages: services.ECR_DOCKER, Logs: services.CLOUDWATCH_LOGS },
 }
 
-export type NetworkProps = { given: GivenVpc | undefined; targets: readonly Target[] }
+export type NetworkProps = { given: GivenVpc | undefined; targets: readonly Target[]; bedrock: boolean }
 
 /** The VPC of the context, or a small one without NAT; and the security group of every handler, which a database has to admit. */
 export class Network extends Construct {
@@ -19,9 +19,9 @@ export class Network extends Construct {
   readonly subnets: ec2.SubnetSelection
   readonly handlers: ec2.SecurityGroup
 
-  constructor(scope: Construct, id: string, { given, targets }: NetworkProps) {
+  constructor(scope: Construct, id: string, { given, targets, bedrock }: NetworkProps) {
     super(scope, id)
-    this.vpc = given ? importVpc(this, given) : createVpc(this, targets)
+    this.vpc = given ? importVpc(this, given) : createVpc(this, targets, bedrock)
     this.subnets = { subnets: given ? this.vpc.privateSubnets : this.vpc.isolatedSubnets }
     // The addresses of Postgres and of the embedding service are in secrets, so egress cannot be narrowed to them.
     this.handlers = new ec2.SecurityGroup(this, 'Handlers', { vpc: this.vpc, description: 'Soma handlers', allowAllOutbound: true })
@@ -35,7 +35,7 @@ function importVpc(scope: Construct, { vpcId, vpcCidr, subnetIds }: GivenVpc): e
   return ec2.Vpc.fromVpcAttributes(scope, 'Vpc', { vpcId, vpcCidrBlock: vpcCidr, availabilityZones, privateSubnetIds: subnetIds })
 }
 
-function createVpc(scope: Construct, targets: readonly Target[]): ec2.IVpc {
+function createVpc(scope: Construct, targets: readonly Target[], bedrock: boolean): ec2.IVpc {
   const vpc = new ec2.Vpc(scope, 'Vpc', {
     maxAzs: 2,
     natGateways: 0,
@@ -43,9 +43,10 @@ function createVpc(scope: Construct, targets: readonly Target[]): ec2.IVpc {
     // Restricting it takes a custom resource with a function and a role of its own; no handler is in the default group.
     restrictDefaultSecurityGroup: false,
   })
-  // ECR keeps image layers in S3.
-  if (targets.includes('task')) vpc.addGatewayEndpoint('S3', { service: ec2.GatewayVpcEndpointAwsService.S3 })
-  const needed = Object.assign({}, ...targets.map((target) => endpoints[target])) as Record<string, ec2.InterfaceVpcEndpointAwsService>
+  // Backups go to S3, and ECR keeps image layers there.
+  vpc.addGatewayEndpoint('S3', { service: ec2.GatewayVpcEndpointAwsService.S3 })
+  const embedding = bedrock ? { BedrockRuntime: services.BEDROCK_RUNTIME } : {}
+  const needed = Object.assign({}, ...targets.map((target) => endpoints[target]), embedding) as Record<string, ec2.InterfaceVpcEndpointAwsService>
   for (const [name, service] of Object.entries(needed)) vpc.addInterfaceEndpoint(name, { service })
   return vpc
 }

@@ -1,20 +1,32 @@
-import { Duration } from 'aws-cdk-lib'
+import { fileURLToPath } from 'node:url'
+import { Duration, IgnoreMode } from 'aws-cdk-lib'
 import { Repository } from 'aws-cdk-lib/aws-ecr'
+import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 import type { Construct } from 'constructs'
 import type { HostProps, Placed, TaskPlatform } from './handler.ts'
 import type { Network } from './network.ts'
-import type { Stage } from './settings.ts'
+import type { Settings, Stage } from './settings.ts'
 
-/** Where an http task listens. */
+/** Where a service listens. */
 export const port = 8080
 
-/** The cluster and the image of all tasks. `image` is a URI; without it: the repository soma-memory, the tag of the stage's name. */
-export function taskPlatform(scope: Construct, { network, stage, image }: { network: Network; stage: Stage; image: string | undefined }): TaskPlatform {
-  return { cluster: new ecs.Cluster(scope, 'Cluster', { vpc: network.vpc }), image: containerImage(scope, stage, image) }
+/** Alive, not ready: what ECS asks a service, as the Dockerfile's HEALTHCHECK asks elsewhere (ECS does not read that one). */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the container's shell-less Node fills it in
+export const aliveCommand = ['node', '-e', 'fetch(`http://127.0.0.1:${process.env.PORT || 9595}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))']
+
+export type PlatformProps = { network: Network; stage: Stage; settings: Settings; image: string | undefined }
+
+/** The cluster and the image of all tasks. `image` is a URI, or `Dockerfile`: made from this checkout's by the deployment; without it: the repository soma-memory, the tag of the stage's name. */
+export function taskPlatform(scope: Construct, props: PlatformProps): TaskPlatform {
+  return { cluster: new ecs.Cluster(scope, 'Cluster', { vpc: props.network.vpc }), image: containerImage(scope, props) }
 }
 
-function containerImage(scope: Construct, stage: Stage, uri: string | undefined): ecs.ContainerImage {
+function containerImage(scope: Construct, { stage, settings, image: uri }: PlatformProps): ecs.ContainerImage {
+  if (uri === 'Dockerfile') {
+    const platform = settings.architecture === 'arm64' ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64
+    return ecs.ContainerImage.fromAsset(fileURLToPath(new URL('..', import.meta.url)), { platform, ignoreMode: IgnoreMode.DOCKER })
+  }
   if (!uri) return ecs.ContainerImage.fromEcrRepository(Repository.fromRepositoryName(scope, 'Repository', 'soma-memory'), stage)
   const ecr = /^(\d{12})\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(\.cn)?\/([^:@]+)(?:[:@](.+))?$/.exec(uri)
   if (!ecr) return ecs.ContainerImage.fromRegistry(uri)
@@ -38,8 +50,11 @@ export function fargateTask(scope: Construct, props: HostProps): Extract<Placed,
   const container = definition.addContainer(row.name, {
     image: platform.image,
     command: ['node', `functions/${row.name}/task.ts`],
-    environment: row.kind === 'http' ? { ...environment, HOST: '0.0.0.0', PORT: String(port) } : environment,
+    environment: row.kind === 'job' ? environment : { ...environment, HOST: '0.0.0.0', PORT: String(port) },
     portMappings: row.kind === 'http' ? [{ containerPort: port }] : [],
+    // a job ends by itself; a service that does not answer is replaced
+    ...(row.kind === 'job' ? {} : { healthCheck: { command: ['CMD', ...aliveCommand], startPeriod: Duration.seconds(60) } }),
+    readonlyRootFilesystem: true,
     logging: ecs.LogDrivers.awsLogs({ logGroup, streamPrefix: row.name }),
   })
   if (row.kind === 'job') return { on: 'task', definition, container }

@@ -7,7 +7,7 @@ import type { Config } from '../shared/config/index.ts'
 import { assertSafeRole, assertSchema, migrate } from '../shared/db/index.ts'
 import { openEmbeddedDatabase } from '../shared/embedded/index.ts'
 import type { JobReport } from '../shared/handler/index.ts'
-import { assembleRuntime, type Databases, openDatabases } from '../shared/host/index.ts'
+import { assembleRuntime, type Databases, databaseSettings, openDatabases, type RunningJournal, type Runtime, startJournal, tellWhatIsAway } from '../shared/host/index.ts'
 import type { Log } from '../shared/telemetry/index.ts'
 import { dispatch } from './dispatch.ts'
 import { createHandlers, type Handlers } from './handlers.ts'
@@ -18,14 +18,23 @@ export type Local = {
   fetch(request: Request): Promise<Response>
   runJob(name: string, signal?: AbortSignal): Promise<JobReport>
   jobs: Jobs
+  /** With a broker: consumes as this record handler, or as each of them, until closed. Without one there is nothing to do: the drain hands records over itself. */
+  consume(name?: string): void
+  /** Says in the log which dependency cannot be used. */
+  tellWhatIsAway(): Promise<void>
+  /** Writes what reads have used so far. */
+  flushReads(): Promise<void>
   db: Databases
   config: Config
   /** Ends the jobs and closes the databases. */
   close(): Promise<void>
 }
 
-/** Opens the databases (embedded, or POSTGRES_*), migrates where that is local, and wires every handler of the manifest: no port, no timers. */
-export async function openLocal(config: Config, log: Log): Promise<Local> {
+/**
+ * Opens the databases (embedded, or POSTGRES_*), migrates where that is local, and wires every handler of the manifest: no port, no timers. With `journal`, as a server, it
+ * takes the journal of JOURNAL_DIR too.
+ */
+export async function openLocal(config: Config, log: Log, { journal: withJournal = false } = {}): Promise<Local> {
   const databases = await openAny(config, log)
   try {
     if (config.STAGE === 'local') await migrate(databases.owner)
@@ -52,6 +61,8 @@ export async function openLocal(config: Config, log: Log): Promise<Local> {
     wakesSent: async () => {},
     publisher,
   })
+  const journal = withJournal ? await openJournalOf(runtime, databases) : undefined
+  if (journal) runtime.journal = journal
   handlers = createHandlers(runtime)
   const tidy = keepTidy(databases.owner, log)
   const startedJobs = createJobs(handlers.jobs, log, (report) => tidy.worked(report.done))
@@ -61,11 +72,20 @@ export async function openLocal(config: Config, log: Log): Promise<Local> {
     fetch: async (request) => http.fetch(request),
     runJob: startedJobs.run,
     jobs: startedJobs,
+    consume(name) {
+      for (const subscriber of subscribersOf(handlers as Handlers)) if (name === undefined || name === subscriber.name) runtime.kafka?.consume(subscriber)
+    },
+    tellWhatIsAway: () => tellWhatIsAway(runtime),
+    flushReads: runtime.meter.flush,
     db: databases,
     config,
     async close() {
+      await journal?.close()
       await tidy.stop()
       await startedJobs.stop()
+      await runtime.kafka?.close()
+      await runtime.redis?.close()
+      await runtime.meter.close()
       await closeDatabases(databases)
     },
   }
@@ -77,9 +97,20 @@ async function openAny(config: Config, log: Log): Promise<Databases> {
   const database = await openEmbeddedDatabase({
     dataDir,
     statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
+    settings: databaseSettings(config),
     onEvent: (event) => (event.type === 'opened' ? log.debug(event, 'engine') : log.warn(event, 'engine')),
   })
   return { app: database, worker: database, owner: database }
+}
+
+async function openJournalOf(runtime: Runtime, databases: Databases): Promise<RunningJournal | undefined> {
+  try {
+    return await startJournal(runtime)
+  } catch (error) {
+    await runtime.meter.close()
+    await closeDatabases(databases)
+    throw error
+  }
 }
 
 async function closeDatabases(databases: Databases): Promise<void> {

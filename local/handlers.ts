@@ -1,21 +1,41 @@
+import { backupHandlerDeps } from '../functions/backup/deps.ts'
+import { createBackup } from '../functions/backup/handler.ts'
 import { buildAnnDeps } from '../functions/build-ann/deps.ts'
 import { createBuildAnn } from '../functions/build-ann/handler.ts'
 import { drainOutboxDeps } from '../functions/drain-outbox/deps.ts'
 import { createDrainOutbox } from '../functions/drain-outbox/handler.ts'
+import { expireDeps } from '../functions/expire/deps.ts'
+import { createExpire } from '../functions/expire/handler.ts'
+import { exportDeps } from '../functions/export/deps.ts'
+import { createExport } from '../functions/export/handler.ts'
 import { guideDeps } from '../functions/guide/deps.ts'
 import { createGuide } from '../functions/guide/handler.ts'
+import { importDeps } from '../functions/import/deps.ts'
+import { createImport } from '../functions/import/handler.ts'
 import { indexVectorsDeps } from '../functions/index-vectors/deps.ts'
 import { createIndexVectors } from '../functions/index-vectors/handler.ts'
+import { linksDeps } from '../functions/links/deps.ts'
+import { createLinks } from '../functions/links/handler.ts'
 import { memoriesDeps } from '../functions/memories/deps.ts'
 import { createMemories } from '../functions/memories/handler.ts'
 import { migrateDeps } from '../functions/migrate/deps.ts'
 import { createMigrate } from '../functions/migrate/handler.ts'
+import { operationsDeps } from '../functions/operations/deps.ts'
+import { createOperations } from '../functions/operations/handler.ts'
+import { outboxDeps } from '../functions/outbox/deps.ts'
+import { createOutbox } from '../functions/outbox/handler.ts'
 import { projectEventsDeps } from '../functions/project-events/deps.ts'
 import { createProjectEvents } from '../functions/project-events/handler.ts'
 import { recallHandlerDeps } from '../functions/recall/deps.ts'
 import { createRecall } from '../functions/recall/handler.ts'
+import { reembedDeps } from '../functions/reembed/deps.ts'
+import { createReembed } from '../functions/reembed/handler.ts'
+import { restoreHandlerDeps } from '../functions/restore/deps.ts'
+import { createRestore } from '../functions/restore/handler.ts'
 import { rollupUsageDeps } from '../functions/rollup-usage/deps.ts'
 import { createRollupUsage } from '../functions/rollup-usage/handler.ts'
+import { runOperationsDeps } from '../functions/run-operations/deps.ts'
+import { createRunOperations } from '../functions/run-operations/handler.ts'
 import { statusDeps } from '../functions/status/deps.ts'
 import { createStatus } from '../functions/status/handler.ts'
 import { storeDeps } from '../functions/store/deps.ts'
@@ -24,6 +44,8 @@ import { sweepDeps } from '../functions/sweep/deps.ts'
 import { createSweep } from '../functions/sweep/handler.ts'
 import { tenantsDeps } from '../functions/tenants/deps.ts'
 import { createTenants } from '../functions/tenants/handler.ts'
+import { usageDeps } from '../functions/usage/deps.ts'
+import { createUsage } from '../functions/usage/handler.ts'
 import type { HttpHandler, JobHandler, RecordHandler } from '../shared/handler/index.ts'
 import type { Runtime } from '../shared/host/index.ts'
 
@@ -36,8 +58,14 @@ export function createHandlers(runtime: Runtime): Handlers {
       store: createStore(storeDeps(runtime)),
       recall: createRecall(recallHandlerDeps(runtime)),
       memories: createMemories(memoriesDeps(runtime)),
+      operations: createOperations(operationsDeps(runtime)),
+      links: createLinks(linksDeps(runtime)),
       tenants: createTenants(tenantsDeps(runtime)),
+      outbox: createOutbox(outboxDeps(runtime)),
+      usage: createUsage(usageDeps(runtime)),
       guide: createGuide(guideDeps(runtime)),
+      export: createExport(exportDeps(runtime)),
+      import: createImport(importDeps(runtime)),
       status: createStatus(statusDeps(runtime)),
     },
     records: {
@@ -48,7 +76,12 @@ export function createHandlers(runtime: Runtime): Handlers {
       'drain-outbox': createDrainOutbox(drainOutboxDeps(runtime)),
       'rollup-usage': createRollupUsage(rollupUsageDeps(runtime)),
       sweep: createSweep(sweepDeps(runtime)),
+      expire: createExpire(expireDeps(runtime)),
+      'run-operations': createRunOperations(runOperationsDeps(runtime)),
+      reembed: createReembed(reembedDeps(runtime)),
       'build-ann': createBuildAnn(buildAnnDeps(runtime)),
+      backup: createBackup(backupHandlerDeps(runtime)),
+      restore: createRestore(restoreHandlerDeps(runtime)),
       migrate: createMigrate(migrateDeps(runtime)),
     },
   }

@@ -4,9 +4,11 @@ import type { Log } from '../shared/telemetry/index.ts'
 
 /** On one machine a lost wake-up need not wait for the cloud's minute: what runs every minute there runs this often here. */
 const minuteHereSeconds = 10
+/** The pause between two runs on one machine, of a job that the manifest runs this often. */
+export const secondsHere = (everySeconds: number) => (everySeconds === 60 ? minuteHereSeconds : everySeconds)
 
 /** Wake-ups within this time are one: a stream of stores is drained in batches and not one by one. */
-const gatherMs = 50
+export const gatherMs = 50
 
 export type Jobs = { run(name: string, signal?: AbortSignal): Promise<JobReport>; wake(name: string): void; schedule(): void; stop(): Promise<void> }
 
@@ -69,7 +71,7 @@ export function createJobs(handlers: Record<string, JobHandler>, log: Log, onRep
     schedule() {
       for (const row of manifest) {
         if (row.kind !== 'job' || row.everySeconds === null || !row.hosts.includes('local')) continue
-        timers.push(setInterval(() => wake(row.name), (row.everySeconds === 60 ? minuteHereSeconds : row.everySeconds) * 1000).unref())
+        timers.push(setInterval(() => wake(row.name), secondsHere(row.everySeconds) * 1000).unref())
       }
     },
     async stop() {

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import type { Config } from '../shared/config/index.ts'
+import { endIdleConnections, serverOptions } from '../shared/host/index.ts'
 import type { Log } from '../shared/telemetry/index.ts'
 import { type Local, openLocal } from './adapter.ts'
 
@@ -8,8 +9,9 @@ const drainMs = 10_000
 
 /** openLocal, an HTTP server on HOST:PORT, and the timers of the scheduled jobs. Resolves when it listens. */
 export async function startLocal(config: Config, log: Log): Promise<Local & { url: string }> {
-  const local = await openLocal(config, log)
-  const server = serve({ fetch: (request) => local.fetch(request), hostname: config.HOST, port: config.PORT, overrideGlobalObjects: false })
+  const local = await openLocal(config, log, { journal: true })
+  const server = serve({ fetch: (request) => local.fetch(request), hostname: config.HOST, port: config.PORT, overrideGlobalObjects: false, serverOptions })
+  endIdleConnections(server)
   try {
     await new Promise<void>((listening, failed) => {
       server.once('listening', listening)
@@ -23,6 +25,8 @@ export async function startLocal(config: Config, log: Log): Promise<Local & { ur
   const { port } = server.address() as AddressInfo
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST
   local.jobs.schedule()
+  local.consume()
+  void local.tellWhatIsAway()
   // what was committed before the last end and not published yet
   local.jobs.wake('drain-outbox')
   local.jobs.wake('rollup-usage')
@@ -54,12 +58,13 @@ export async function startLocal(config: Config, log: Log): Promise<Local & { ur
 /** What `npm start` prints: where it listens, where the docs are, three lines to paste. */
 export function banner(url: string, config: Config): string {
   const where = config.POSTGRES_URL ? 'Postgres at POSTGRES_URL' : `the embedded engine, data in ${config.SOMA_DATA_DIR}`
-  const json = "-H 'content-type: application/json'"
+  const credential = config.AUTH_MODE === 'open' ? '' : " -H 'authorization: Bearer <key>'"
+  const json = `-H 'content-type: application/json'${credential}`
   return `Soma Memory listens on ${url}  (${where}; credentials: ${config.AUTH_MODE})
 The operations and their examples: ${url}/docs
 
   curl -s ${url}/v1/memories ${json} -d '{"text":"Ada prefers tea in the morning","user_id":"ada"}'
   curl -s ${url}/v1/recall ${json} -d '{"query":"what does Ada prefer?","user_id":"ada"}'
-  curl -s ${url}/stats
+  curl -s ${url}/stats${credential}
 `
 }

@@ -10,7 +10,25 @@ export function keepTidy(owner: Database, log: Log): { worked(changes: number): 
   if (owner.engine !== 'pglite') return { worked() {}, async stop() {} }
   let changes = 0
   let current: Promise<void> = Promise.resolve()
-  const tables = ['outbox', 'outbox_ready', 'vector_pending', 'usage_deltas', 'scope_stats', 'memories', 'postings', 'vectors', 'memory_versions', 'idempotency']
+  const tables = [
+    'outbox',
+    'outbox_ready',
+    'vector_pending',
+    'usage_deltas',
+    'usage_batches',
+    'usage_hours',
+    'scope_stats',
+    'session_stats',
+    'scopes',
+    'sessions',
+    'memories',
+    'postings',
+    'vectors',
+    'memory_versions',
+    'idempotency',
+    'links',
+    'operations',
+  ]
   async function tidy(): Promise<void> {
     changes = 0
     for (const table of tables) await owner.maintenance((sql) => sql.query(`vacuum (analyze) ${table}`))

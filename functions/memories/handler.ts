@@ -1,6 +1,6 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, idempotencyKey, ifMatch, queryOf, readJson } from '../../shared/http/index.ts'
-import { forgetMemory, getMemory, listMemories, memoryHistory, patchMemory } from '../../shared/memory/index.ts'
+import { forgetMatching, forgetMemory, getMemory, InstantQuery, listMemories, memoryHistory, patchMemory } from '../../shared/memory/index.ts'
 import { observeWrite } from '../../shared/telemetry/index.ts'
 import type { MemoriesDeps } from './deps.ts'
 
@@ -15,18 +15,28 @@ export function createMemories(deps: MemoriesDeps): HttpHandler {
     return c.json(await listMemories(ctx, await readJson(c.req.raw, mebibyte)))
   })
 
+  app.post('/v1/memories/forget', async (c) => {
+    const ctx = await contextOf(c, deps)
+    const body = await readJson(c.req.raw, mebibyte)
+    const forgotten = await observeWrite(deps.metrics, 'forget_matching', () => forgetMatching(ctx, body, idempotencyKey(c)))
+    if (forgotten.status === 202) deps.wakeOperations()
+    else deps.wakeDrain()
+    if (forgotten.replayed) c.header('idempotent-replayed', 'true')
+    return c.json(forgotten.body, forgotten.status)
+  })
+
   app.get('/v1/memories/:id', async (c) => {
     const ctx = await contextOf(c, deps)
-    queryOf(c, [])
-    const memory = await getMemory(ctx, c.req.param('id'))
+    const { as_of } = InstantQuery.parse(queryOf(c, ['as_of']))
+    const memory = await getMemory(ctx, c.req.param('id'), as_of)
     c.header('etag', `"${memory.version}"`)
     return c.json(memory)
   })
 
   app.get('/v1/memories/:id/history', async (c) => {
     const ctx = await contextOf(c, deps)
-    const { cursor } = queryOf(c, ['cursor'])
-    return c.json(await memoryHistory(ctx, c.req.param('id'), cursor))
+    const { cursor, ...instant } = queryOf(c, ['cursor', 'as_of'])
+    return c.json(await memoryHistory(ctx, c.req.param('id'), { cursor, asOf: InstantQuery.parse(instant).as_of }))
   })
 
   app.patch('/v1/memories/:id', async (c) => {

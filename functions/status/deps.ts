@@ -1,7 +1,23 @@
-import { httpDeps, type Runtime } from '../../shared/host/index.ts'
-import type { HttpDeps } from '../../shared/http/index.ts'
+import { dependablesOf, httpDeps, journalReader, type Runtime } from '../../shared/host/index.ts'
+import type { Component, Dependable, HttpDeps } from '../../shared/http/index.ts'
+import type { JournalReader } from '../../shared/journal/index.ts'
 
-export type StatusDeps = HttpDeps & { metricsToken: string | undefined; stage: string }
+export type StatusDeps = HttpDeps & {
+  metricsToken: string | undefined
+  stage: string
+  dependables: Dependable[]
+  redis: (() => Omit<Component, 'latency_ms'>) | undefined
+  journal: JournalReader | undefined
+}
 export function statusDeps(runtime: Runtime): StatusDeps {
-  return { ...httpDeps(runtime), metricsToken: runtime.config.METRICS_TOKEN, stage: runtime.config.STAGE }
+  const { redis, config } = runtime
+  const away = { ok: false, state: 'open', detail: 'it cannot be used; the reason is in the log. Look at REDIS_URL; `npx soma doctor` tells more' } as const
+  return {
+    ...httpDeps(runtime),
+    metricsToken: config.METRICS_TOKEN,
+    stage: config.STAGE,
+    dependables: dependablesOf(runtime),
+    journal: journalReader(config),
+    redis: redis && (() => (redis.state().ok ? { ok: true, state: 'closed' } : away)),
+  }
 }

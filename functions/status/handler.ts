@@ -1,8 +1,7 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { HttpHandler } from '../../shared/handler/index.ts'
-import { createApp, docsPage, openApiDocument, readiness } from '../../shared/http/index.ts'
-import { pendingByTenant } from '../../shared/outbox/index.ts'
-import { AppError } from '../../shared/problem/index.ts'
+import { checkMetricsToken, createApp, dependencyHealth, docsPage, docsPolicy, openApiDocument, readiness } from '../../shared/http/index.ts'
+import { listModels, type ModelState } from '../../shared/model/index.ts'
+import { type PendingRow, pendingByTenant } from '../../shared/outbox/index.ts'
 import { foldTenants } from '../../shared/telemetry/index.ts'
 import type { StatusDeps } from './deps.ts'
 
@@ -10,6 +9,9 @@ import type { StatusDeps } from './deps.ts'
 export function createStatus(deps: StatusDeps): HttpHandler {
   const app = createApp('status', deps)
   const document = openApiDocument()
+  const page = docsPage(document)
+  const dependencies = dependencyHealth(deps.dependables, (dependency, reason) => deps.log.warn({ dependency, err: reason }, 'a dependency cannot be used'))
+  let counting: Promise<[PendingRow[], ModelState[]]> | undefined
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
@@ -17,32 +19,48 @@ export function createStatus(deps: StatusDeps): HttpHandler {
     return c.json(ready, ready.status === 'ok' ? 200 : 503)
   })
   app.get('/health', async (c) => {
-    const { components } = await readiness({ app: deps.app, worker: deps.worker })
-    // only the request path decides whether it is up; a worker that is away leaves stores and recalls working
-    const status = !components.app?.ok ? 'down' : components.worker?.ok ? 'ok' : 'degraded'
-    return c.json({ status, ok: status !== 'down', ready: status !== 'down', components, stage: deps.stage }, status === 'down' ? 503 : 200)
+    const [ready, others] = await Promise.all([readiness({ app: deps.app, worker: deps.worker }, deps.redis ? { redis: deps.redis() } : {}), dependencies()])
+    const components = { ...ready.components, ...others }
+    // only the request path decides whether it is up; a worker or a dependency that is away leaves stores and recalls working
+    const status = !components.app?.ok ? 'down' : Object.values(components).every(({ ok }) => ok) ? 'ok' : 'degraded'
+    const up = status !== 'down'
+    // the name by which the guides ask: memories are served over HTTP, which is true while this answers and its database does
+    const memory = { ...components.app, http: up }
+    return c.json({ status, ok: up, ready: up, components: { memory, ...components }, stage: deps.stage }, up ? 200 : 503)
   })
   app.get('/metrics', async (c) => {
-    checkToken(deps.metricsToken, c.req.header('authorization'))
-    await pendingByTenant(deps.worker).then(
-      (rows) => {
+    checkMetricsToken(deps.metricsToken, c.req.header('authorization'))
+    // scrapes that come at once share one count
+    counting ??= Promise.all([pendingByTenant(deps.worker), listModels(deps.worker)]).finally(() => {
+      counting = undefined
+    })
+    await counting.then(
+      ([rows, models]) => {
+        const { outboxPending, outboxDead, walLag, modelCoverage } = deps.metrics
+        // a tenant whose rows are all sent is not among them any more
+        for (const gauge of [outboxPending, outboxDead, walLag, modelCoverage]) gauge.reset()
         for (const row of foldTenants(rows)) {
-          deps.metrics.outboxPending.set({ tenant: row.tenant }, row.pending)
-          deps.metrics.walLag.set({ tenant: row.tenant }, row.oldestSeconds)
+          outboxPending.set({ tenant: row.tenant }, row.pending)
+          outboxDead.set({ tenant: row.tenant }, row.dead)
+          walLag.set({ tenant: row.tenant }, row.oldestSeconds)
         }
+        for (const { name, use, progress } of models) if (use && progress) modelCoverage.set({ model: name, use }, progress.total ? progress.covered / progress.total : 1)
       },
-      (error) => deps.log.warn({ err: error }, 'the outbox could not be counted for the metrics'),
+      (error) => deps.log.warn({ err: error }, 'the outbox and the models could not be counted for the metrics'),
+    )
+    await deps.journal?.state().then(
+      ({ pending, oldestSeconds, bytes, failed }) => {
+        const { journalPending, journalOldest, journalBytes, journalFailed } = deps.metrics
+        journalPending.set(pending)
+        journalOldest.set(oldestSeconds)
+        journalBytes.set(bytes)
+        journalFailed.set(failed)
+      },
+      (error) => deps.log.warn({ err: error }, 'the journal could not be read for the metrics'),
     )
     return c.body(await deps.metrics.text(), 200, { 'content-type': deps.metrics.contentType })
   })
   app.get('/openapi.json', (c) => c.json(document))
-  app.get('/docs', (c) => c.html(docsPage(new URL(c.req.url).origin), 200, { 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'" }))
+  app.get('/docs', (c) => c.html(page, 200, { 'content-security-policy': docsPolicy, 'referrer-policy': 'no-referrer' }))
   return app
-}
-
-function checkToken(expected: string | undefined, header: string | undefined): void {
-  if (expected === undefined) return
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  if (!timingSafeEqual(digest(`Bearer ${expected}`), digest(header ?? '')))
-    throw new AppError('unauthenticated', 'The metrics need their token.', { headers: { 'www-authenticate': 'Bearer' } })
 }

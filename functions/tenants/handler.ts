@@ -1,6 +1,6 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, queryOf, readJson } from '../../shared/http/index.ts'
-import { createKey, createTenant, listKeys, listTenants, revokeKey, setTenantStatus } from '../../shared/tenant/index.ts'
+import { changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey } from '../../shared/tenant/index.ts'
 import type { TenantsDeps } from './deps.ts'
 
 const bodyBytes = 64 * 1024
@@ -10,7 +10,7 @@ export function createTenants(deps: TenantsDeps): HttpHandler {
   const app = createApp('tenants', deps)
   app.post('/v1/tenants', async (c) => c.json(await createTenant(await contextOf(c, deps), deps.stage, await readJson(c.req.raw, bodyBytes)), 201))
   app.get('/v1/tenants', async (c) => c.json(await listTenants(await contextOf(c, deps), queryOf(c, ['cursor']).cursor)))
-  app.patch('/v1/tenants/:name', async (c) => c.json(await setTenantStatus(await contextOf(c, deps), c.req.param('name'), await readJson(c.req.raw, bodyBytes))))
+  app.patch('/v1/tenants/:name', async (c) => c.json(await changeTenant(await contextOf(c, deps), c.req.param('name'), await readJson(c.req.raw, bodyBytes))))
   app.post('/v1/keys', async (c) => c.json(await createKey(await contextOf(c, deps), deps.stage, await readJson(c.req.raw, bodyBytes)), 201))
   app.get('/v1/keys', async (c) => {
     const ctx = await contextOf(c, deps)

@@ -9,4 +9,7 @@ export const dev: StageFile = {
   secretPrefix: 'soma/dev',
   desiredTaskCount: 1,
   internalLoadBalancer: true,
+  kafka: null,
+  redis: false,
+  nextEmbedderKey: false,
 }

@@ -9,4 +9,7 @@ export const prod: StageFile = {
   secretPrefix: 'soma/prod',
   desiredTaskCount: 2,
   internalLoadBalancer: true,
+  kafka: null,
+  redis: false,
+  nextEmbedderKey: false,
 }

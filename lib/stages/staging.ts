@@ -9,4 +9,7 @@ export const staging: StageFile = {
   secretPrefix: 'soma/staging',
   desiredTaskCount: 1,
   internalLoadBalancer: true,
+  kafka: null,
+  redis: false,
+  nextEmbedderKey: false,
 }

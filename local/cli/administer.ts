@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Client } from '../../shared/client/index.ts'
+import { listOutbox, outboxSummary, purgeOutbox, replayOutbox } from '../../shared/outbox/index.ts'
 import { AppError } from '../../shared/problem/index.ts'
-import { allScopes, type Ctx, createKey, createTenant, listKeys, listTenants, revokeKey, setTenantStatus } from '../../shared/tenant/index.ts'
+import { allScopes, type Ctx, changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey } from '../../shared/tenant/index.ts'
 import type { Local } from '../adapter.ts'
-import { connect } from './connect.ts'
+import { type Connection, connect } from './connect.ts'
 import { CommandError } from './failure.ts'
-import type { Globals } from './globals.ts'
+import { type Globals, refuseUrl } from './globals.ts'
 
-type Administration = Pick<Client, 'keys' | 'tenants'>
+type Administration = Pick<Client, 'keys' | 'outbox' | 'tenants'>
 
 /** The keys of one tenant: over HTTP that of the credential, which must then be the one that is named. */
 export function administerKeys<T>(globals: Globals, tenant: string | undefined, work: (keys: Client['keys']) => Promise<T>): Promise<T> {
@@ -19,11 +20,29 @@ export function administerTenants<T>(globals: Globals, work: (tenants: Client['t
   return administer(globals, { actAs: 'system' }, ({ tenants }) => work(tenants))
 }
 
-async function administer<T>(globals: Globals, { actAs, named }: { actAs: string; named?: string | undefined }, work: (administration: Administration) => Promise<T>): Promise<T> {
+/** The outbox of one tenant, or for a summary of all: over HTTP that of the credential, unless it has platform:outbox. */
+export function administerOutbox<T>(globals: Globals, tenant: string | undefined, work: (outbox: Client['outbox'], connection: Connection) => Promise<T>): Promise<T> {
+  return administer(globals, { actAs: tenant ?? 'default' }, ({ outbox }, connection) => work(outbox, connection))
+}
+
+/** What is no tenant's own, by an operator at the database itself: audited in the log of the tenant "system". */
+export async function administerInstallation<T>(globals: Globals, command: string, work: (operator: Ctx) => Promise<T>): Promise<T> {
+  refuseUrl(globals, command)
+  const connection = await connect(globals)
+  try {
+    if (!connection.local) throw needsTheDatabase(connection.servedAt ?? '', 'system')
+    return await work(await operatorOf(connection.local, 'system'))
+  } finally {
+    await connection.close()
+  }
+}
+
+type Acting = { actAs: string; named?: string | undefined }
+async function administer<T>(globals: Globals, { actAs, named }: Acting, work: (administration: Administration, connection: Connection) => Promise<T>): Promise<T> {
   const connection = await connect(globals, named)
   try {
     if (connection.servedAt && !globals.token && actAs !== 'default') throw needsTheDatabase(connection.servedAt, actAs)
-    return await work(connection.local ? directly(connection.local, await operatorOf(connection.local, actAs)) : connection.client)
+    return await work(connection.local ? directly(connection.local, await operatorOf(connection.local, actAs)) : connection.client, connection)
   } finally {
     await connection.close()
   }
@@ -43,17 +62,24 @@ function directly({ config }: Local, ctx: Ctx): Administration {
     tenants: {
       create: (name) => createTenant(ctx, config.STAGE, { name }),
       list: (cursor) => listTenants(ctx, cursor),
-      suspend: (name) => setTenantStatus(ctx, name, { status: 'suspended' }),
-      resume: (name) => setTenantStatus(ctx, name, { status: 'active' }),
+      suspend: (name) => changeTenant(ctx, name, { status: 'suspended' }),
+      resume: (name) => changeTenant(ctx, name, { status: 'active' }),
+      limit: (name, limits) => changeTenant(ctx, name, { limits }),
+    },
+    outbox: {
+      list: ({ limit, ...query } = {}) => listOutbox(ctx, { ...query, ...(limit === undefined ? {} : { limit: String(limit) }) }),
+      summary: (query) => outboxSummary(ctx, query ?? {}),
+      replay: async (rows) => (await replayOutbox(ctx, rows)).body,
+      purge: async (rows) => (await purgeOutbox(ctx, rows)).body,
     },
   }
 }
 
 /** Whoever works on the database itself may do everything, and the audit log says that it was the command line. @throws AppError not_found */
-async function operatorOf({ db }: Local, tenant: string): Promise<Ctx> {
+export async function operatorOf({ db }: Local, tenant: string): Promise<Ctx> {
   const [row] = await db.worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
     tx.query<{ tenant_id: number }>('select tenant_id from tenants where name = $1::text', [tenant]),
   )
   if (!row) throw new AppError('not_found', `There is no tenant "${tenant}": \`soma tenant list\` names them.`)
-  return { tenantId: row.tenant_id, tenant, actor: 'cli', scopes: new Set(allScopes), app: db.app, worker: db.worker, requestId: randomUUID(), signingKey: '' }
+  return { tenantId: row.tenant_id, tenant, actor: 'cli', scopes: new Set(allScopes), limits: {}, app: db.app, worker: db.worker, requestId: randomUUID(), signingKey: '' }
 }

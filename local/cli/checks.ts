@@ -1,6 +1,6 @@
 import { createClient } from '../../shared/client/index.ts'
 import type { Config } from '../../shared/config/index.ts'
-import { createEmbedder } from '../../shared/embed/index.ts'
+import { createEmbedder, createNextEmbedder, type Embedder } from '../../shared/embed/index.ts'
 import type { Globals } from './globals.ts'
 
 /** `detail` is a sentence; when the check failed, it says what to do. */
@@ -24,14 +24,33 @@ export function nodeCheck(): Check {
     : { name: 'node', ok: false, detail: `Node ${process.versions.node} is older than what this is tested with (24): run it as \`npx soma\`, which brings its own.` }
 }
 
-export function embedderCheck(config: Config): Promise<Check> {
-  const embed = async () => {
-    const embedder = createEmbedder(config)
-    const [vector] = await embedder.embed(['Is the embedder there?'], AbortSignal.timeout(10_000))
-    if (vector?.length !== embedder.dimension) throw new Error(`The embedder answered ${vector?.length ?? 0} numbers instead of ${embedder.dimension}`)
-    return `${embedder.model} answers ${embedder.dimension} numbers a text.`
+/** The embedder, and the next one where there is one. */
+export async function embedderChecks(config: Config): Promise<Check[]> {
+  const checkOf = (name: string, embedder: Embedder, remedy: string) => {
+    const embed = async () => {
+      const [vector] = await embedder.embed(['Is the embedder there?'])
+      if (vector?.length !== embedder.dimension) throw new Error(`The embedder answered ${vector?.length ?? 0} numbers instead of ${embedder.dimension}`)
+      return `${embedder.model} answers ${embedder.dimension} numbers a text.`
+    }
+    return check(name, embed, remedy)
   }
-  return check('embedder', embed, 'Look at EMBEDDER, EMBEDDING_URL, EMBEDDING_MODEL, EMBEDDING_DIM and EMBEDDING_API_KEY; stores work meanwhile, recall is by words only.')
+  const next = createNextEmbedder(config)
+  return [
+    await checkOf(
+      'embedder',
+      createEmbedder(config),
+      'Look at EMBEDDER, EMBEDDING_URL (bedrock: AWS_REGION), EMBEDDING_MODEL, EMBEDDING_DIM and EMBEDDING_API_KEY; stores work meanwhile, recall is by words only.',
+    ),
+    ...(next
+      ? [
+          await checkOf(
+            'next embedder',
+            next,
+            'Look at EMBEDDER_NEXT and its EMBEDDING_NEXT_URL, EMBEDDING_NEXT_MODEL, EMBEDDING_NEXT_DIM and EMBEDDING_NEXT_API_KEY; unless recall searches that model already, nothing else waits for it.',
+          ),
+        ]
+      : []),
+  ]
 }
 
 /** What a running server says about itself. */

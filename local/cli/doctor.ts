@@ -1,8 +1,11 @@
 import type { Command } from 'commander'
-import { type Check, embedderCheck, nodeCheck, serverChecks } from './checks.ts'
+import { brokerChecks } from './broker-checks.ts'
+import { bucketChecks } from './bucket-check.ts'
+import { type Check, embedderChecks, nodeCheck, serverChecks } from './checks.ts'
 import { databaseChecks } from './database-checks.ts'
 import { configOf, type Globals } from './globals.ts'
 import { answer, table } from './output.ts'
+import { redisChecks } from './redis-checks.ts'
 
 const examples = `
 It changes nothing, and exits 1 when a check fails. Checks that need what failed before are left out.
@@ -30,7 +33,14 @@ async function localChecks(globals: Globals): Promise<Check[]> {
   try {
     const config = await configOf(globals)
     const detail = ['The configuration is fine.', ...config.warnings].join(' ')
-    return [{ name: 'configuration', ok: true, detail }, await embedderCheck(config), ...(await databaseChecks(config, globals))]
+    return [
+      { name: 'configuration', ok: true, detail },
+      ...(await embedderChecks(config)),
+      ...(await brokerChecks(config)),
+      ...(await bucketChecks(config)),
+      ...(await redisChecks(config)),
+      ...(await databaseChecks(config, globals)),
+    ]
   } catch (error) {
     return [{ name: 'configuration', ok: false, detail: error instanceof Error ? error.message : String(error) }]
   }

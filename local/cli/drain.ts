@@ -4,6 +4,7 @@ import type { Local } from '../adapter.ts'
 import { connected } from './connect.ts'
 import { CommandError } from './failure.ts'
 import { type Globals, refuseUrl } from './globals.ts'
+import { interruptible } from './interruptible.ts'
 import { answer } from './output.ts'
 
 const examples = `
@@ -23,25 +24,21 @@ export function addDrain(program: Command): void {
       refuseUrl(globals, 'drain')
       const counts = await connected(globals, ({ local, servedAt }) => {
         if (!local) throw new CommandError('unavailable', `A server at ${servedAt} has the embedded database open and drains it by itself: there is nothing to do here.`)
-        return drain(local)
+        return interruptible((signal) => drain(local, signal))
       })
       answer(globals, counts, `Sent ${counts.sent}, failed ${counts.failed}; ${counts.pending} pending, ${counts.dead} dead.`)
     })
 }
 
-async function drain(local: Local): Promise<{ sent: number; failed: number; pending: number; dead: number }> {
-  const ending = new AbortController()
-  const end = () => ending.abort()
-  process.once('SIGINT', end).once('SIGTERM', end)
+async function drain(local: Local, signal: AbortSignal): Promise<{ sent: number; failed: number; pending: number; dead: number }> {
   let sent = 0
   let failed = 0
-  for (let remaining = true; remaining && !ending.signal.aborted; ) {
-    const report = await local.runJob('drain-outbox', ending.signal)
+  for (let remaining = true; remaining && !signal.aborted; ) {
+    const report = await local.runJob('drain-outbox', signal)
     sent += report.done
     failed += Number(report.detail?.failed ?? 0)
     remaining = report.remaining
   }
-  process.off('SIGINT', end).off('SIGTERM', end)
   const rows = await pendingByTenant(local.db.worker)
   return { sent, failed, pending: rows.reduce((sum, row) => sum + row.pending, 0), dead: rows.reduce((sum, row) => sum + row.dead, 0) }
 }

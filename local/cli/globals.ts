@@ -47,6 +47,11 @@ export function integer(text: string): number {
   return Number(text)
 }
 
+export function decimal(text: string): number {
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) throw new InvalidArgumentError('It takes a number.')
+  return Number(text)
+}
+
 export function jsonObject(text: string): Record<string, unknown> {
   let value: unknown
   try {

@@ -8,7 +8,8 @@ type Options = Globals & { tenant?: string; name?: string; scopes?: string[]; ex
 
 const examples = `
 Without --url this works on the database itself, which is how the first admin key is made; over HTTP the credential must have the scope admin.
-Scopes: memory:read, memory:write, memory:delete, memory:history (the default is these four), admin; platform:tenants on keys of the tenant "system".
+Scopes: memory:read, memory:write, memory:delete, memory:history (the default is these four), admin, outbox:read, outbox:write;
+platform:tenants and platform:outbox on keys of the tenant "system".
 
 Examples:
   $ npx soma key create --name laptop
@@ -29,6 +30,7 @@ export function addKey(program: Command): void {
     .option('--name <text>', 'what it is for')
     .option('--scopes <list>', 'what it may do, split by commas', commaList)
     .option('--expires <time>', 'when it ends, such as 2027-01-01T00:00:00Z')
+    .addHelpText('after', '\nExamples:\n  $ npx soma key create --name laptop\n  $ npx soma key create --tenant acme --scopes memory:read,admin --json | jq -r .key')
     .action(async (_options, command: Command) => {
       const { tenant, name, scopes, expires, ...globals } = command.optsWithGlobals<Options>()
       const input = { ...(name === undefined ? {} : { name }), ...(scopes ? { scopes: scopes as Scope[] } : {}), ...(expires === undefined ? {} : { expires_at: expires }) }
@@ -44,6 +46,7 @@ export function addKey(program: Command): void {
     .command('list')
     .description('list the keys of a tenant, newest first, without their secrets')
     .option(...tenantOption)
+    .addHelpText('after', '\nExamples:\n  $ npx soma key list\n  $ npx soma key list --tenant acme --json')
     .action(async (_options, command: Command) => {
       const { tenant, ...globals } = command.optsWithGlobals<Options>()
       const { items } = await administerKeys(globals, tenant, (keys) => keys.list())
@@ -55,6 +58,7 @@ export function addKey(program: Command): void {
     .command('revoke <id>')
     .description('revoke a key; every process refuses it within 5 s')
     .option(...tenantOption)
+    .addHelpText('after', '\nExamples:\n  $ npx soma key revoke 0k3j5h2g1f9d\n  $ npx soma key revoke 0k3j5h2g1f9d --tenant acme')
     .action(async (id: string, _options, command: Command) => {
       const { tenant, ...globals } = command.optsWithGlobals<Options>()
       await administerKeys(globals, tenant, (keys) => keys.revoke(id))

@@ -5,11 +5,12 @@ import { type Globals, integer, jsonObject } from './globals.ts'
 import { answer, count, oneLine, table } from './output.ts'
 import { addScope, type ScopeOptions, scopeOf } from './scope.ts'
 
-type Options = Globals & ScopeOptions & { topK?: number; mode?: string; filters?: Record<string, unknown>; explain?: true }
+type Options = Globals & ScopeOptions & { topK?: number; mode?: string; filters?: Record<string, unknown>; asOf?: string; validAt?: string; explain?: true }
 
 const examples = `
 Examples:
   $ npx soma recall 'what does Ada prefer?' --user ada
+  $ npx soma recall 'where does Ada live?' --as-of 2026-03-01T09:00:00Z
   $ npx soma recall 'pier 4' -k 3 --mode lexical --explain
   $ npx soma recall 'drinks' --filters '{"tags":{"contains":"habits"}}' --json | jq '.results[].text'`
 
@@ -18,10 +19,12 @@ export function addRecall(program: Command): void {
     .option('-k, --top-k <number>', 'how many at most, 1 to 100 (default: 10)', integer)
     .option('--mode <mode>', 'hybrid, lexical or vector (default: "hybrid")')
     .option('--filters <json>', 'a filter, as in POST /v1/recall', jsonObject)
+    .option('--as-of <time>', 'what was known at that instant')
+    .option('--valid-at <time>', 'what was true at that instant (default: now, or --as-of)')
     .option('--explain', 'show what each score is made of')
     .addHelpText('after', examples)
     .action(async (query: string, _options, command: Command) => {
-      const { topK, mode, filters, explain, ...options } = command.optsWithGlobals<Options>()
+      const { topK, mode, filters, asOf, validAt, explain, ...options } = command.optsWithGlobals<Options>()
       const found = await connected(options, ({ client }) =>
         client.recall({
           query,
@@ -30,6 +33,8 @@ export function addRecall(program: Command): void {
           // which modes there are is the schema's to say
           ...(mode === undefined ? {} : { mode: mode as 'hybrid' }),
           ...(filters ? { filters } : {}),
+          ...(asOf === undefined ? {} : { as_of: asOf }),
+          ...(validAt === undefined ? {} : { valid_at: validAt }),
           ...(explain ? { explain } : {}),
         }),
       )

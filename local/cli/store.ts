@@ -4,6 +4,7 @@ import { type Connection, connected } from './connect.ts'
 import { CommandError } from './failure.ts'
 import { commaList, type Globals, jsonObject } from './globals.ts'
 import { answer, count, remark } from './output.ts'
+import { publish } from './publish.ts'
 import { addScope, type ScopeOptions, scopeOf } from './scope.ts'
 import { storeLines } from './store-lines.ts'
 
@@ -49,7 +50,8 @@ function givenFields({ coord, metadata, tags, type, ...options }: Options): Part
 
 async function storeText({ client }: Connection, options: Options, text: string): Promise<void> {
   const stored = await client.store({ ...givenFields(options), text })
-  answer(options, stored, `Stored ${stored.id}, version ${stored.version}.`)
+  const kept = 'operation' in stored ? `The database is down: it is kept in the server's journal and stored later; GET /v1/operations/${stored.operation} tells when.` : ''
+  answer(options, stored, 'operation' in stored ? kept : `Stored ${stored.id}, version ${stored.version}.`)
 }
 
 async function storeFile({ client }: Connection, options: Options): Promise<void> {
@@ -58,12 +60,4 @@ async function storeFile({ client }: Connection, options: Options): Promise<void
   answer(options, report, `Stored ${count(created + updated, 'memory', 'memories')}: ${created} new, ${updated} updated, ${duplicate} known already, ${failed} failed.`)
   for (const failure of failures) remark(options, `Line ${failure.line}: ${failure.detail}`)
   if (failed > 0) process.exitCode = 1
-}
-
-/** No server goes on after this process, so what was stored is indexed before it ends. What this leaves undone, the next drain does. */
-async function publish({ local }: Connection, options: Options): Promise<void> {
-  const report = await local?.runJob('drain-outbox', AbortSignal.timeout(30_000)).catch((error: Error) => {
-    remark(options, `It is stored and can be recalled, but indexing it failed: ${error.message}. \`soma drain\` tries again.`)
-  })
-  if (report?.remaining) remark(options, 'It is stored and can be recalled; indexing goes on with `soma drain` or the next start.')
 }

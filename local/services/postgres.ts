@@ -1,19 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { appendFile, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { giveToServer, requireReachable, serverAccount } from './account.ts'
 import { cacheFolder } from './cache.ts'
 import { freePort, runCommand } from './command.ts'
+import { endGuard } from './guard.ts'
 import { installPostgres, type PostgresFolders, type PostgresMajor } from './postgres-install.ts'
 
 export type { PostgresMajor } from './postgres-install.ts'
 
 export type PostgresOptions = {
   major: PostgresMajor
-  /** False (tests): nothing is flushed, a crash of the machine may lose it all. True (benchmarks): durable as in production, with more memory. */
+  /** False (tests): nothing is flushed, a crash of the machine may lose it all. True (benchmarks): durable as in production, with more memory; it notes when each transaction was committed. */
   fsync: boolean
 }
 
@@ -22,6 +22,11 @@ export type RunningPostgres = {
   url: string
   /** The folder of psql, pg_dump, pg_restore, pg_basebackup … of the same version. */
   clients: string
+  /** Ends the server, in order or as a crash does, and starts it on the same port. */
+  restart(mode: 'fast' | 'immediate'): Promise<void>
+  /** The two halves of a restart: the data and the port stay between them. */
+  down(mode: 'fast' | 'immediate'): Promise<void>
+  up(): Promise<void>
   /** Stops the server and removes its data. It also happens by itself when this process ends, however it ends. */
   stop(): Promise<void>
 }
@@ -35,20 +40,25 @@ export async function startPostgres({ major, fsync }: PostgresOptions): Promise<
   const folders = await installPostgres(major)
   const home = await mkdtemp(join(tmpdir(), `soma-postgres-${major}-`))
   await giveToServer(home)
+  const port = await freePort()
   const guard = guardServer(folders, home)
-  const stop = async (): Promise<void> => {
-    if (guard.exitCode !== null) return
-    guard.stdin?.end()
-    await once(guard, 'exit')
+  const stop = () => endGuard(guard)
+  const down = async (mode: 'fast' | 'immediate'): Promise<void> => {
+    await runCommand(join(folders.server, 'bin/pg_ctl'), ['stop', `--mode=${mode}`, '--wait', `--pgdata=${home}/data`], asServer(home))
+  }
+  const up = () => startServer(folders, home, port)
+  const restart = async (mode: 'fast' | 'immediate'): Promise<void> => {
+    await down(mode)
+    await up()
   }
   try {
     const password = randomBytes(16).toString('hex')
     await createCluster(folders, home, password)
     await appendFile(join(home, 'data/postgresql.conf'), serverSettings(fsync))
-    const port = await startServer(folders, home)
+    await startServer(folders, home, port)
     const env = { ...process.env, PGPASSWORD: password }
     await runCommand(join(folders.clients, 'createdb'), ['--host=127.0.0.1', `--port=${port}`, '--username=postgres', database], { env })
-    return { url: `postgres://postgres:${password}@127.0.0.1:${port}/${database}`, clients: folders.clients, stop }
+    return { url: `postgres://postgres:${password}@127.0.0.1:${port}/${database}`, clients: folders.clients, restart, down, up, stop }
   } catch (error) {
     await stop()
     throw error
@@ -75,21 +85,20 @@ max_connections = 100
 fsync = ${durable}
 synchronous_commit = ${durable}
 full_page_writes = ${durable}
+track_commit_timestamp = ${durable}
 shared_buffers = ${fsync ? '512MB' : '256MB'}
 maintenance_work_mem = ${fsync ? '512MB' : '128MB'}
 shared_preload_libraries = 'pg_stat_statements, auto_explain'
 `
 }
 
-async function startServer({ server }: PostgresFolders, home: string): Promise<number> {
+async function startServer({ server }: PostgresFolders, home: string, port: number): Promise<void> {
   const log = join(home, 'server.log')
-  const port = await freePort()
   try {
     await runCommand(join(server, 'bin/pg_ctl'), ['start', '--wait', '--timeout=60', `--pgdata=${home}/data`, `--log=${log}`, `--options=-p ${port}`], asServer(home))
   } catch (cause) {
     throw new Error(`PostgreSQL did not start. Its log says:\n${await readFile(log, 'utf8').catch(() => '(no log)')}`, { cause })
   }
-  return port
 }
 
 /**

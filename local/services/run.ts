@@ -1,14 +1,23 @@
-/** Brings up real services for one command: `node local/services/run.ts postgres --major 18 [--major 16] [--fsync] (--keep | -- <command…>)`. */
+/** Brings up real services for one command: `node local/services/run.ts postgres chromium --major 18 [--major 16] [--fsync] (--keep | -- <command…>)`. */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
+import { installChromium } from './chromium.ts'
+import { startKafka } from './kafka.ts'
+import { installLambdaRuntime } from './lambda.ts'
+import { installPgBouncer } from './pgbouncer.ts'
 import { type PostgresMajor, startPostgres } from './postgres.ts'
+import { startRedis } from './redis.ts'
+import { startS3 } from './s3.ts'
 
 type Service = { env: Record<string, string>; stop(): Promise<void> }
 type Options = { majors: readonly PostgresMajor[]; fsync: boolean }
 
 const usage = `usage: node local/services/run.ts <service…> [--major 18] [--major 16] [--fsync] (--keep | -- <command…>)
-services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16)
+services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16), s3 (sets TEST_S3_URL, keys in it), chromium (sets CHROMIUM_PATH), pgbouncer (sets PGBOUNCER_PATH),
+  lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client),
+  kafka (sets KAFKA_BOOTSTRAP_SERVERS; and KAFKA_SASL_BOOTSTRAP_SERVERS, a listener that asks for KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD by SCRAM),
+  redis (sets TEST_REDIS_URL, password in it)
   --fsync  durable and with more memory, for benchmarks; without it nothing is flushed
   --keep   print the URLs and stay until Ctrl-C`
 
@@ -21,6 +30,31 @@ const services: Record<string, (options: Options) => AsyncGenerator<Service>> = 
       const { url, stop } = await startPostgres({ major, fsync })
       yield { env: { [variables[major]]: url }, stop }
     }
+  },
+  // one variable for tests alone: AWS_* would be found by every AWS client of every test
+  async *s3() {
+    const { url, stop } = await startS3()
+    yield { env: { TEST_S3_URL: url }, stop }
+  },
+  async *kafka() {
+    const { bootstrapServers, sasl, stop } = await startKafka()
+    const credentials = { KAFKA_SASL_BOOTSTRAP_SERVERS: sasl.bootstrapServers, KAFKA_SASL_USERNAME: sasl.username, KAFKA_SASL_PASSWORD: sasl.password }
+    yield { env: { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, ...credentials }, stop }
+  },
+  // not REDIS_URL: every server that a test starts from this environment would count its limits there
+  async *redis() {
+    const { url, stop } = await startRedis()
+    yield { env: { TEST_REDIS_URL: url }, stop }
+  },
+  // programs, not servers: whoever wants one starts it
+  async *pgbouncer() {
+    yield { env: { PGBOUNCER_PATH: await installPgBouncer() }, stop: async () => {} }
+  },
+  async *lambda() {
+    yield { env: { LAMBDA_RUNTIME_PATH: await installLambdaRuntime() }, stop: async () => {} }
+  },
+  async *chromium() {
+    yield { env: { CHROMIUM_PATH: await installChromium() }, stop: async () => {} }
   },
 }
 

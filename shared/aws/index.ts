@@ -1,6 +1,9 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 
+export { type BedrockProblem, bedrock, type InvokeModel } from './bedrock.ts'
+export { mskToken } from './msk-token.ts'
+
 let lambda: LambdaClient | undefined
 let secrets: SecretsManagerClient | undefined
 const lambdaClient = () => (lambda ??= new LambdaClient({}))

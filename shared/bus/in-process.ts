@@ -5,6 +5,7 @@ import type { Publisher, Subscriber } from './port.ts'
 export function inProcessBus(subscribers: () => Subscriber[]): Publisher {
   return {
     name: 'in-process',
+    direct: true,
     async publish(records) {
       const results = new Map<number, RecordFailure>()
       for (const subscriber of subscribers()) {

@@ -8,20 +8,21 @@ export type Consumer = { name: string; topic: string; functionName: string; batc
 /** Bytes of one invocation: Lambda takes 6 MB, and escaping needs room. */
 const maxBytes = 4 * 1024 * 1024
 
-const Answer = z.object({ failures: z.array(z.object({ index: z.number().int(), message: z.string(), poison: z.boolean() })) })
+const Answer = z.object({ failures: z.array(z.object({ index: z.number().int(), message: z.string(), poison: z.boolean(), away: z.boolean().optional() })) })
 
 /** Hands batches to the record functions by synchronous invocation: the same records and the same guarantees as the bus, without a broker. */
 export function invokingPublisher(invoke: Invoke, consumers: Consumer[]): Publisher {
   async function deliver(consumer: Consumer, records: EventRecord[]): Promise<RecordFailure[]> {
     try {
       const { failures } = Answer.parse(await invoke(consumer.functionName, { records }))
-      return failures.map(({ index, message, poison }) => ({ index, poison, error: new Error(`${consumer.name}: ${message}`) }))
+      return failures.map(({ index, message, poison, away = false }) => ({ index, poison, away, error: new Error(`${consumer.name}: ${message}`) }))
     } catch (cause) {
       return records.map((_, index) => ({ index, poison: false, error: new Error(`${consumer.name}: the invocation failed`, { cause }) }))
     }
   }
   return {
     name: 'invoke',
+    direct: true,
     async publish(records) {
       const failures = new Map<number, RecordFailure>()
       const one = async (consumer: Consumer) => {

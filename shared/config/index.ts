@@ -1,4 +1,12 @@
 import * as z from 'zod'
+import { kafkaProblems, kafkaVariables, kafkaWarnings } from './kafka.ts'
+import { limitVariables } from './limits.ts'
+import { readOlderNames } from './older-names.ts'
+import { redisProblems, redisVariables } from './redis.ts'
+
+export { type KafkaConnection, kafkaConnection } from './kafka.ts'
+export { parseRate, type Rate, rateForm, rateTakes } from './limits.ts'
+export { type RedisConnection, redisConnection } from './redis.ts'
 
 /** The only module that reads the environment. A wrong value ends the process with a message that names it. */
 const port = z.coerce.number().int().min(0).max(65535)
@@ -23,16 +31,62 @@ const variables = z.object({
   POSTGRES_POOL_SIZE: count(1, 500).default(10),
   POSTGRES_SSL_ROOT_CERT: z.string().optional(),
   STATEMENT_TIMEOUT_MS: count(100, 600_000).default(15_000),
-  EMBEDDER: z.enum(['hash', 'http']).default('hash'),
+  EMBEDDER: z.enum(['hash', 'http', 'bedrock']).default('hash'),
   EMBEDDING_URL: url('http', 'https').optional(),
   EMBEDDING_MODEL: z.string().optional(),
   EMBEDDING_DIM: count(1, 4000).default(384),
   EMBEDDING_API_KEY: z.string().optional(),
+  EMBEDDING_MAX_CHARACTERS: count(100, 1_000_000).optional(),
+  EMBEDDING_TIMEOUT_MS: count(100, 120_000).default(10_000),
+  BEDROCK_ENDPOINT: url('http', 'https').optional(),
+  BREAKER_FAILURES: count(3, 1_000).default(5),
+  BREAKER_OPEN_SECONDS: count(1, 600).default(10),
+  EMBEDDER_NEXT: z.enum(['hash', 'http', 'bedrock']).optional(),
+  EMBEDDING_NEXT_URL: url('http', 'https').optional(),
+  EMBEDDING_NEXT_MODEL: z.string().optional(),
+  EMBEDDING_NEXT_DIM: count(1, 4000).optional(),
+  EMBEDDING_NEXT_API_KEY: z.string().optional(),
+  EMBEDDING_NEXT_MAX_CHARACTERS: count(100, 1_000_000).optional(),
+  REEMBED_PER_SECOND: count(1, 100_000).default(100),
   AUTH_MODE: z.enum(['open', 'token', 'mixed']).optional(),
   AUTH_OPEN_IN_CONTAINER: z.enum(['0', '1']).default('0'),
   SOMA_API_TOKEN: z.string().min(8).optional(),
   SIGNING_KEY: z.string().min(16).optional(),
   METRICS_TOKEN: z.string().min(8).optional(),
+  BACKUP_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: 'takes the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens' })
+    .optional(),
+  BACKUP_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_@+=-][A-Za-z0-9._@+=-]*(\/[A-Za-z0-9_@+=-][A-Za-z0-9._@+=-]*)*$/, { error: 'takes names of letters, digits and ._@+=- joined by /' })
+    .optional(),
+  S3_ENDPOINT: url('http', 'https').optional(),
+  BACKUP_KEY: z
+    .string()
+    .regex(/^([0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=)$/, { error: 'takes 32 bytes, as 64 hexadecimal digits or in base64' })
+    .optional(),
+  RESTORE_FROM: z.string().optional(),
+  JOURNAL_DIR: z.string().optional(),
+  JOURNAL_MAX_MB: count(1, 1_000_000).default(256),
+  JOURNAL_MAX_HOURS: count(1, 8_760).default(24),
+  KAFKA_BOOTSTRAP_SERVERS: kafkaVariables.KAFKA_BOOTSTRAP_SERVERS,
+  KAFKA_SECURITY_PROTOCOL: kafkaVariables.KAFKA_SECURITY_PROTOCOL,
+  KAFKA_SASL_MECHANISM: kafkaVariables.KAFKA_SASL_MECHANISM,
+  KAFKA_SASL_USERNAME: kafkaVariables.KAFKA_SASL_USERNAME,
+  KAFKA_SASL_PASSWORD: kafkaVariables.KAFKA_SASL_PASSWORD,
+  KAFKA_SSL_CA_LOCATION: kafkaVariables.KAFKA_SSL_CA_LOCATION,
+  KAFKA_MEMORY_EVENTS_TOPIC: kafkaVariables.KAFKA_MEMORY_EVENTS_TOPIC,
+  AWS_REGION: z.string().optional(),
+  REDIS_URL: redisVariables.REDIS_URL,
+  REDIS_SSL_CA_LOCATION: redisVariables.REDIS_SSL_CA_LOCATION,
+  RATE_LIMIT_TENANT: limitVariables.RATE_LIMIT_TENANT,
+  RATE_LIMIT_KEY: limitVariables.RATE_LIMIT_KEY,
+  MAX_BATCH_SIZE: limitVariables.MAX_BATCH_SIZE,
+  MAX_BATCH_RATE: limitVariables.MAX_BATCH_RATE,
+  QUOTA_DAILY_WRITES: limitVariables.QUOTA_DAILY_WRITES,
+  QUOTA_MEMORIES: limitVariables.QUOTA_MEMORIES,
+  QUOTA_BYTES: limitVariables.QUOTA_BYTES,
   CORS_ORIGINS: list.default([]),
   LOG_LEVEL: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
 })
@@ -45,10 +99,33 @@ export type Config = z.infer<typeof variables> & {
   functionNames: Record<string, string>
   warnings: string[]
 }
-const secretNames = ['POSTGRES_URL', 'POSTGRES_WORKER_URL', 'POSTGRES_MIGRATION_URL', 'SOMA_API_TOKEN', 'SIGNING_KEY', 'METRICS_TOKEN', 'EMBEDDING_API_KEY'] as const
+const secretNames = [
+  'POSTGRES_URL',
+  'POSTGRES_WORKER_URL',
+  'POSTGRES_MIGRATION_URL',
+  'SOMA_API_TOKEN',
+  'SIGNING_KEY',
+  'METRICS_TOKEN',
+  'EMBEDDING_API_KEY',
+  'EMBEDDING_NEXT_API_KEY',
+  'BACKUP_KEY',
+  'KAFKA_SASL_PASSWORD',
+  'REDIS_URL',
+] as const
 export type SecretName = (typeof secretNames)[number]
 /** Agreed names that this version does not act on yet: said aloud, never silently dropped. */
-const notYet = ['REDIS_URL', 'KAFKA_BOOTSTRAP_SERVERS', 'VECTOR_ENGINE', 'MILVUS_HOST', 'OPA_URL', 'JWKS_URL', 'JOURNAL_DIR', 'BACKUP_BUCKET', 'OTEL_EXPORTER_OTLP_ENDPOINT']
+const notYet = [
+  'VECTOR_ENGINE',
+  'MILVUS_HOST',
+  'MILVUS_PORT',
+  'MILVUS_TOKEN',
+  'OPA_URL',
+  'JWKS_URL',
+  'JWT_ISSUER',
+  'JWT_AUDIENCE',
+  'JWT_PUBLIC_KEY_PATH',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+]
 const loopback = new Set(['127.0.0.1', 'localhost', '::1'])
 
 export class ConfigError extends Error {
@@ -57,7 +134,9 @@ export class ConfigError extends Error {
 
 /** @throws ConfigError that names each wrong variable, what it got (never a secret) and what it takes */
 export function parseConfig(environment: Record<string, string | undefined>): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
+  const older = readOlderNames(Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== '')))
+  if (older.problems.length) throw new ConfigError(`The configuration is wrong.\n${older.problems.join('\n')}`)
+  const given = older.environment
   const parsed = variables.safeParse(given)
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => {
@@ -77,11 +156,26 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
   }
   if (mode === 'token' && !values.SOMA_API_TOKEN && !given.SOMA_API_TOKEN_SECRET_ARN) throw new ConfigError('AUTH_MODE got "token": it needs SOMA_API_TOKEN.')
   if (values.EMBEDDER === 'http' && !(values.EMBEDDING_URL && values.EMBEDDING_MODEL)) throw new ConfigError('EMBEDDER got "http": it needs EMBEDDING_URL and EMBEDDING_MODEL.')
+  if (values.EMBEDDER === 'bedrock' && !(values.EMBEDDING_MODEL && values.AWS_REGION)) throw new ConfigError('EMBEDDER got "bedrock": it needs EMBEDDING_MODEL and AWS_REGION.')
+  if (values.EMBEDDER_NEXT && !values.EMBEDDING_NEXT_DIM) throw new ConfigError(`EMBEDDER_NEXT got "${values.EMBEDDER_NEXT}": it needs EMBEDDING_NEXT_DIM.`)
+  if (values.EMBEDDER_NEXT === 'http' && !(values.EMBEDDING_NEXT_URL && values.EMBEDDING_NEXT_MODEL))
+    throw new ConfigError('EMBEDDER_NEXT got "http": it needs EMBEDDING_NEXT_URL and EMBEDDING_NEXT_MODEL.')
+  if (values.EMBEDDER_NEXT === 'bedrock' && !(values.EMBEDDING_NEXT_MODEL && values.AWS_REGION))
+    throw new ConfigError('EMBEDDER_NEXT got "bedrock": it needs EMBEDDING_NEXT_MODEL and AWS_REGION.')
+  const problems = [...kafkaProblems(values, given), ...redisProblems(values)]
+  if (problems.length) throw new ConfigError(`The configuration is wrong.\n${problems.join('\n')}`)
   const secretArns = Object.fromEntries(secretNames.flatMap((name) => (given[`${name}_SECRET_ARN`] ? [[name, given[`${name}_SECRET_ARN`]]] : [])))
   const functionNames = Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => (name.startsWith('FUNCTION_') && value ? [[name.slice(9).toLowerCase().replaceAll('_', '-'), value]] : [])),
   )
-  const warnings = notYet.filter((name) => given[name]).map((name) => `${name} is set, but this version does not use it yet.`)
+  const warnings = [
+    ...older.warnings,
+    ...kafkaWarnings(values, given),
+    ...(values.JOURNAL_DIR && !values.BACKUP_BUCKET && values.STAGE !== 'local'
+      ? ['JOURNAL_DIR is set without BACKUP_BUCKET: what is finished goes to backups in SOMA_DATA_DIR, which must be a durable disk too.']
+      : []),
+    ...notYet.filter((name) => given[name]).map((name) => `${name} is set, but this version does not use it yet.`),
+  ]
   return { ...values, AUTH_MODE: mode, secretArns, functionNames, warnings }
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { AppError } from '../problem/index.ts'
-import { isRetryable, toAppError } from './sqlstate.ts'
+import { isRetryable, toAppError, unreachableDetail } from './sqlstate.ts'
 
 /** Each query of it is a transaction of its own: for verbs that need one statement only. */
 export function singly(db: Database, access: Access): Sql {
@@ -14,6 +14,9 @@ export type Sql = { query<Row = Record<string, unknown>>(text: string, values?: 
 export type Role = 'soma_app' | 'soma_worker'
 /** Who acts: the role and the tenant that row-level security sees; `tenantId: null` for the worker's cross-tenant tables. */
 export type Access = { role: Role; tenantId: number | null; readOnly?: boolean; timeoutMs?: number }
+
+/** What every transaction is told besides, by the name of the setting. */
+export type Settings = Record<string, string>
 
 export type Database = {
   engine: 'postgres' | 'pglite'
@@ -30,12 +33,19 @@ export const defaultTimeoutMs = 15_000
 const attempts = 4
 
 /** A database over any pool that speaks pg: real Postgres and the embedded engine are the same code from here on. */
-export function databaseOver(pool: pg.Pool, engine: Database['engine'], close: () => Promise<void>, timeoutMs = defaultTimeoutMs): Database {
+export function databaseOver(
+  pool: pg.Pool,
+  engine: Database['engine'],
+  close: () => Promise<void>,
+  { timeoutMs = defaultTimeoutMs, settings = {} }: { timeoutMs?: number | undefined; settings?: Settings } = {},
+): Database {
+  const given = Object.entries(settings).map(([name, value]) => `, set_config('${name}', '${value.replaceAll("'", "''")}', true)`)
+  const begin = (access: Access) => beginText({ timeoutMs, ...access }, given.join(''))
   return {
     engine,
     close,
-    transaction: (access, work) => retrying(() => once(pool, { timeoutMs, ...access }, work)),
-    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying(() => single<Row>(pool, { timeoutMs, ...access }, text, values)),
+    transaction: (access, work) => retrying(() => once(pool, begin(access), work)),
+    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying(() => single<Row>(pool, begin(access), text, values)),
     maintenance: async (work) => {
       const client = await connect(pool)
       try {
@@ -58,12 +68,12 @@ async function retrying<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-async function once<T>(pool: pg.Pool, access: Access, work: (tx: Sql) => Promise<T>): Promise<T> {
+async function once<T>(pool: pg.Pool, begin: string, work: (tx: Sql) => Promise<T>): Promise<T> {
   const client = await connect(pool)
   let broken: Error | undefined
   try {
     // begin travels with the first statement where the connection can. Its own failure aborts what follows, so it is told first
-    const beginning = client.query(beginText(access))
+    const beginning = client.query(begin)
     if (!pipelines(client)) await beginning
     const [began, worked] = await Promise.allSettled([beginning, work(sqlOf(client))])
     if (began.status === 'rejected') throw began.reason
@@ -82,15 +92,15 @@ async function once<T>(pool: pg.Pool, access: Access, work: (tx: Sql) => Promise
 }
 
 /** Sends begin, the statement and commit without waiting in between. A statement that fails makes that commit a rollback. */
-async function single<Row>(pool: pg.Pool, access: Access, text: string, values: unknown[] = []): Promise<Row[]> {
+async function single<Row>(pool: pg.Pool, begin: string, text: string, values: unknown[] = []): Promise<Row[]> {
   const client = await connect(pool)
   if (!pipelines(client)) {
     client.release()
-    return once(pool, access, (tx) => tx.query<Row>(text, values))
+    return once(pool, begin, (tx) => tx.query<Row>(text, values))
   }
   let broken: Error | undefined
   try {
-    const [began, asked, ended] = await Promise.allSettled([client.query(beginText(access)), client.query(text, values), client.query('commit')])
+    const [began, asked, ended] = await Promise.allSettled([client.query(begin), client.query(text, values), client.query('commit')])
     if (ended.status === 'rejected') broken = ended.reason
     for (const one of [began, asked, ended]) if (one.status === 'rejected') throw one.reason
     return (asked as PromiseFulfilledResult<pg.QueryResult>).value.rows as Row[]
@@ -103,10 +113,10 @@ async function single<Row>(pool: pg.Pool, access: Access, text: string, values: 
  * Begin, role, tenant and deadline in one round trip; all local to the transaction, so a transaction pooler may sit between. No parallel workers:
  * measured, they cost a recall of one millisecond's work twelve.
  */
-function beginText({ role, tenantId, readOnly, timeoutMs = defaultTimeoutMs }: Access): string {
+function beginText({ role, tenantId, readOnly, timeoutMs = defaultTimeoutMs }: Access, given: string): string {
   const tenant = tenantId === null ? '' : String(Math.trunc(tenantId))
   const mode = readOnly ? ' isolation level repeatable read read only' : ''
-  return `begin${mode}; select set_config('role', '${role}', true), set_config('soma.tenant', '${tenant}', true), set_config('statement_timeout', '${Math.trunc(timeoutMs)}', true), set_config('max_parallel_workers_per_gather', '0', true)`
+  return `begin${mode}; select set_config('role', '${role}', true), set_config('soma.tenant', '${tenant}', true), set_config('statement_timeout', '${Math.trunc(timeoutMs)}', true), set_config('max_parallel_workers_per_gather', '0', true)${given}`
 }
 
 /** The embedded engine's connection takes one statement at a time. */
@@ -127,7 +137,7 @@ async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
   try {
     return await pool.connect()
   } catch (cause) {
-    throw new AppError('unavailable', 'The database cannot be reached.', { cause, retryAfterSeconds: 2 })
+    throw new AppError('unavailable', unreachableDetail, { cause, retryAfterSeconds: 2 })
   }
 }
 
@@ -155,7 +165,14 @@ export async function assertSafeRole(db: Database, role: Role): Promise<{ loginI
 }
 
 /** Opens a pool on a real Postgres. `max` connections; a wait over 5 s for one is an `unavailable`. */
-export function openPostgres(options: { url: string; max: number; sslRootCert?: string; statementTimeoutMs?: number; onError: (error: Error) => void }): Database {
+export function openPostgres(options: {
+  url: string
+  max: number
+  sslRootCert?: string
+  statementTimeoutMs?: number
+  settings?: Settings
+  onError: (error: Error) => void
+}): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max,
@@ -167,7 +184,10 @@ export function openPostgres(options: { url: string; max: number; sslRootCert?: 
     ...(options.sslRootCert ? { ssl: { ca: certificateOf(options.sslRootCert), rejectUnauthorized: true } } : {}),
   })
   pool.on('error', options.onError)
-  return databaseOver(pool, 'postgres', () => pool.end(), options.statementTimeoutMs)
+  // the pool listens to idle connections only. One that is lost during a query rejects the query and says it here too, and an error event that nobody
+  // listens to ends the process: a restart of the database must not be a restart of the server
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return databaseOver(pool, 'postgres', () => pool.end(), { timeoutMs: options.statementTimeoutMs, ...(options.settings ? { settings: options.settings } : {}) })
 }
 
 /** POSTGRES_SSL_ROOT_CERT is a file's path, or the PEM text itself as a secret store gives it. */

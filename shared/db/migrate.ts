@@ -6,9 +6,42 @@ import { sql as pipeline } from './migrations/0003-pipeline.ts'
 import { sql as writeFunctions } from './migrations/0004-write-functions.ts'
 import { sql as storeFunction } from './migrations/0005-store-function.ts'
 import { sql as workerPolicies } from './migrations/0006-worker-policies.ts'
+import { sql as linksSessionsOperations } from './migrations/0007-links-sessions-operations.ts'
+import { sql as time } from './migrations/0008-time.ts'
+import { sql as storeWithTime } from './migrations/0009-store-with-time.ts'
+import { sql as forget } from './migrations/0010-forget.ts'
+import { sql as counting } from './migrations/0011-counting.ts'
+import { sql as importLines } from './migrations/0012-import.ts'
+import { sql as restoreRole } from './migrations/0013-restore-role.ts'
+import { sql as coordsOnce } from './migrations/0014-coords-once.ts'
+import { sql as vectorsByTime } from './migrations/0015-vectors-by-time.ts'
+import { sql as outboxDepths } from './migrations/0016-outbox-depths.ts'
+import { sql as wordsByTime } from './migrations/0017-words-by-time.ts'
+import { sql as quotas } from './migrations/0018-quotas.ts'
+import { sql as modelRoles } from './migrations/0019-model-roles.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
-export const migrations = [rolesAndTenants, memories, pipeline, writeFunctions, storeFunction, workerPolicies] as const
+export const migrations = [
+  rolesAndTenants,
+  memories,
+  pipeline,
+  writeFunctions,
+  storeFunction,
+  workerPolicies,
+  linksSessionsOperations,
+  time,
+  storeWithTime,
+  forget,
+  counting,
+  importLines,
+  restoreRole,
+  coordsOnce,
+  vectorsByTime,
+  outboxDepths,
+  wordsByTime,
+  quotas,
+  modelRoles,
+] as const
 export const schemaVersion = migrations.length
 
 export type MigrationReport = { from: number; to: number }

@@ -1,4 +1,7 @@
 import { AppError, type ProblemCode } from '../problem/index.ts'
+import { quotaProblem } from '../quota/index.ts'
+
+export const unreachableDetail = 'The database cannot be reached.'
 
 /** SQLSTATE (or Node's error code) → what the caller is told. What is not listed is ours to fix: internal. */
 const table: Record<string, readonly [ProblemCode, string]> = {
@@ -22,7 +25,7 @@ const table: Record<string, readonly [ProblemCode, string]> = {
   '42P01': ['unavailable', 'The schema is missing or old: run `npx soma migrate`.'],
   '42883': ['unavailable', 'The schema is missing or old: run `npx soma migrate`.'],
   '42704': ['unavailable', 'The schema is missing or old: run `npx soma migrate`.'],
-  ECONNREFUSED: ['unavailable', 'The database cannot be reached.'],
+  ECONNREFUSED: ['unavailable', unreachableDetail],
   ECONNRESET: ['unavailable', 'The connection to the database was lost.'],
   EPIPE: ['unavailable', 'The connection to the database was lost.'],
   ETIMEDOUT: ['unavailable', 'The database did not answer in time.'],
@@ -37,12 +40,24 @@ export function isRetryable(error: unknown): boolean {
   return !(error instanceof AppError) && retryable.has(codeOf(error))
 }
 
+/** Codes of a connection that was refused, lost or ended by a restart. */
+const lost = new Set(['53300', '57P01', '57P02', '57P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
+const lostMessage = /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/
+
+/** Whether the database could not be asked, or its answer was lost: what was sent may have been committed all the same. */
+export function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof AppError) || error.code !== 'unavailable') return false
+  const { cause } = error.details
+  return error.message === unreachableDetail || lost.has(codeOf(cause)) || (cause instanceof Error && lostMessage.test(cause.message))
+}
+
 /** What a database error means to the caller; anything else passes through unchanged. */
 export function toAppError(error: unknown): unknown {
   if (error instanceof AppError) return error
+  if (codeOf(error) === 'SM002' && error instanceof Error && 'detail' in error) return quotaProblem(String(error.detail), error)
   const known = table[codeOf(error)]
   if (known) return new AppError(known[0], known[1], { cause: error, ...(known[0] === 'unavailable' ? { retryAfterSeconds: 2 } : {}) })
-  if (error instanceof Error && /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(error.message)) {
+  if (error instanceof Error && lostMessage.test(error.message)) {
     return new AppError('unavailable', 'The connection to the database was lost.', { cause: error, retryAfterSeconds: 2 })
   }
   return error

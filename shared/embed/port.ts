@@ -1,2 +1,15 @@
-/** Turns texts into unit vectors of `dimension` numbers, in order. Two implementations ship: hash and http. */
-export type Embedder = { model: string; dimension: number; embed(texts: string[], signal?: AbortSignal): Promise<Float32Array[]> }
+/** Some models embed what is asked otherwise than what is kept. */
+export type EmbedPurpose = 'document' | 'query'
+/** `tenant`: whose texts they are. They are documents unless told otherwise. */
+export type EmbedCall = { tenant?: string | undefined; signal?: AbortSignal | undefined; purpose?: EmbedPurpose }
+
+/** Turns texts into unit vectors of `dimension` numbers, in order. Three implementations ship: hash, http and bedrock. */
+export type Embedder = {
+  model: string
+  dimension: number
+  /** @throws AppError unavailable when the server cannot be used now, invalid when it answered that it does not take the request */
+  embed(texts: string[], call?: EmbedCall): Promise<Float32Array[]>
+}
+
+/** One request to a server. @throws DependencyFailure when the server failed, AppError invalid when it refused */
+export type EmbedBatch = (texts: string[], signal: AbortSignal, purpose: EmbedPurpose) => Promise<Float32Array[]>

@@ -6,7 +6,7 @@ import * as z from 'zod'
 /** The major version of Postgres inside the PGlite of package.json; its data directories fit no other. */
 export const POSTGRES_MAJOR = 18
 
-const OURS = new Set(['lock', 'engine.json', 'engine.json.new', 'pg', 'signing-key', 'server.json'])
+const OURS = new Set(['lock', 'engine.json', 'engine.json.new', 'pg', 'signing-key', 'server.json', 'backups'])
 
 /** `initialized` turns true after the first open; until then nothing in `pg` was ever acknowledged to anybody. */
 const EngineRecord = z.object({ engine: z.literal('pglite'), postgresMajor: z.number(), pglite: z.string(), initialized: z.boolean() })

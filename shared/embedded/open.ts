@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import pg from 'pg'
+import { lockDirectory } from '../lock/index.ts'
 import { beginRecord, finishRecord, inspectDirectory, pgliteVersion } from './engine-record.ts'
-import { lockDirectory } from './lock.ts'
 import { sessionStream } from './session-stream.ts'
 import { type Supervisor, supervise } from './supervise.ts'
 
@@ -38,7 +38,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
 
   inspectDirectory(dataDir) // before the lock too, which puts a file where there may be somebody else's
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const unlock = lockDirectory(dataDir)
+  const unlock = await lockDirectory(dataDir)
   try {
     if (inspectDirectory(dataDir) !== 'initialized') beginRecord(dataDir)
     const engine = supervise({ ...options, dataDir: join(dataDir, 'pg') })

@@ -12,18 +12,18 @@ const comparison: Partial<Record<Operator, string>> = { gt: '>', gte: '>=', lt: 
 
 /**
  * A boolean expression over memories as `m`. Every leaf is true or false, never null, so that NOT means what it says: `ne` and `nin` hold
- * where the field is absent. LIKE is not used: what is written is text.
+ * where the field is absent. LIKE is not used: what is written is text. With `past`, m may be a closed version, whose words stand elsewhere.
  */
-export function compileFilter(filter: Filter, p: Params): string {
-  if (filter.kind === 'not') return `not (${compileFilter(filter.part, p)})`
-  if (filter.kind !== 'leaf') return `(${filter.parts.map((part) => compileFilter(part, p)).join(filter.kind === 'and' ? ' and ' : ' or ')})`
-  if (filter.op === 'ne') return `not ${leaf({ ...filter, op: 'eq' }, p)}`
-  if (filter.op === 'nin') return `not ${leaf({ ...filter, op: 'in' }, p)}`
-  return leaf(filter, p)
+export function compileFilter(filter: Filter, p: Params, past = false): string {
+  if (filter.kind === 'not') return `not (${compileFilter(filter.part, p, past)})`
+  if (filter.kind !== 'leaf') return `(${filter.parts.map((part) => compileFilter(part, p, past)).join(filter.kind === 'and' ? ' and ' : ' or ')})`
+  if (filter.op === 'ne') return `not ${leaf({ ...filter, op: 'eq' }, p, past)}`
+  if (filter.op === 'nin') return `not ${leaf({ ...filter, op: 'in' }, p, past)}`
+  return leaf(filter, p, past)
 }
 
-function leaf(node: Leaf, p: Params): string {
-  const expression = { text: column, number: column, time: column, uuid: column, state, tags, json }[node.field.kind](node, p)
+function leaf(node: Leaf, p: Params, past: boolean): string {
+  const expression = { text: column, number: column, time: column, uuid: column, state, tags, json }[node.field.kind](node, p, past)
   return node.field.nullable ? `coalesce(${expression}, false)` : `(${expression})`
 }
 
@@ -50,17 +50,19 @@ function column({ field, op, value: operand }: Leaf, p: Params): string {
 
 function state({ op, value }: Leaf, p: Params): string {
   const states = op === 'in' ? (value as string[]) : [value as string]
-  const pending = 'exists (select from vector_pending q where q.tenant_id = m.tenant_id and q.memory_key = m.memory_key)'
+  const pending = 'exists (select from vector_pending q where q.tenant_id = m.tenant_id and q.memory_key = m.memory_key and q.version = m.version)'
   if (states.includes('pending') === states.includes('indexed')) return p.add(states.includes('pending'), 'boolean')
   return states.includes('pending') ? pending : `not ${pending}`
 }
 
 /** A tag is looked up where the words are: `#tag` in the postings has a btree that row-level security lets the planner use. */
-function tags({ op, value }: Leaf, p: Params): string {
+function tags({ op, value }: Leaf, p: Params, past: boolean): string {
   if (op === 'exists') return `(cardinality(m.tags) > 0) = ${p.add(value, 'boolean')}`
   if (op === 'eq') return value === null ? 'cardinality(m.tags) = 0' : `m.tags = ${p.add(value, 'text[]')}`
   if (op === 'icontains') return `exists (select from unnest(m.tags) t where lower(t) = lower(${p.add(value, 'text')}))`
-  const wanted = (op === 'in' ? (value as string[]) : [value as string]).map((tag) => `#${tag}`)
+  const named = op === 'in' ? value : [value]
+  if (past) return `exists (select from unnest(m.tags) t where t = any (${p.add(named, 'text[]')}))`
+  const wanted = (named as string[]).map((tag) => `#${tag}`)
   // exists, not in: PostgreSQL 16 makes no join of a correlated `in` and would read all postings of the tag again for each row
   return `exists (select from postings t where t.tenant_id = m.tenant_id and t.namespace_key = m.namespace_key and t.memory_key = m.memory_key and t.term = any (${p.add(wanted, 'text[]')}))`
 }

@@ -108,9 +108,12 @@ function checkValue(kind: Kind, value: unknown, pointer: string): void {
   if (!fits) throw invalidField(pointer, `takes ${takes[kind]}`)
 }
 
+export const timePattern = '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?(Z|[+-]\\d{2}:\\d{2}))?$'
+const timeForm = new RegExp(timePattern)
+
 /** RFC 3339 with an offset, or a date alone (midnight UTC), between the years 1 and 9999. */
 export function isTime(text: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)) return false
+  if (!timeForm.test(text)) return false
   const at = Date.parse(text)
   if (Number.isNaN(at)) return false
   // Date rolls 31 February over to March: what comes back must be the day that was written

@@ -1,3 +1,4 @@
+import * as z from 'zod'
 import { AppError, invalidField } from '../problem/index.ts'
 import { type Field, fieldOf, type Operator, operators } from './fields.ts'
 
@@ -7,6 +8,14 @@ export type Leaf = { kind: 'leaf'; field: Field; op: Operator; value: unknown; p
 
 export const maxDepth = 8
 export const maxLeaves = 64
+
+/** A filter in a body, for the OpenAPI document; parseFilter is what holds it to the grammar. */
+export const FilterIn = z.unknown().meta({
+  type: 'object',
+  minProperties: 1,
+  description: `{"AND":[…]}, {"OR":[…]}, {"NOT":…}, {"field":value} or {"field":{"op":value}} with ${operators.join(', ')}; ${maxDepth} levels and ${maxLeaves} conditions at most. Fields: every scalar of a memory, tags, metadata.<path>, payload.<path>.`,
+  examples: [{ tags: { contains: 'habits' } }],
+})
 
 /** @throws AppError invalid, with a JSON pointer below `pointer` */
 export function parseFilter(input: unknown, pointer = '/filters'): Filter {

@@ -12,8 +12,11 @@ export type EventRecord = {
   headers: Record<string, string>
 }
 
-/** A record that could not be applied: its place in the batch and why. `poison` is true when trying again cannot help. */
-export type RecordFailure = { index: number; error: Error; poison: boolean }
+/**
+ * A record that could not be applied: its place in the batch and why. `poison` is true when trying again cannot help; `away` when whoever takes records is not
+ * there at all, which says nothing about the record.
+ */
+export type RecordFailure = { index: number; error: Error; poison: boolean; away?: boolean }
 
 /** Applies a batch, in order for each key, and answers the records that failed; all others are done. Throws when none was applied. */
 export type RecordHandler = (records: readonly EventRecord[]) => Promise<RecordFailure[]>

@@ -1,13 +1,43 @@
+import { resolve } from 'node:path'
+import { type BackupKey, readBackupKey } from '../backup/index.ts'
+import { type BlobStore, breakingStore, fileStore } from '../blob/index.ts'
+import { ConfigError } from '../config/index.ts'
 import type { HttpDeps } from '../http/index.ts'
+import { generationReader } from '../outbox/index.ts'
 import type { RecallDeps } from '../recall/index.ts'
 import type { Runtime } from './runtime.ts'
 
 /** The part of the runtime that every HTTP handler needs. */
-export function httpDeps({ config, databases, authenticate, signingKey, log, metrics }: Runtime): HttpDeps {
-  return { app: databases.app, worker: databases.worker, authenticate, signingKey, corsOrigins: config.CORS_ORIGINS, log, metrics }
+export function httpDeps({ config, databases, authenticate, limiter, redis, signingKey, log, metrics }: Runtime): HttpDeps {
+  // in the background: the first request that has a limit need not wait for it
+  void redis?.connect()
+  return { app: databases.app, worker: databases.worker, authenticate, limiter, signingKey, corsOrigins: config.CORS_ORIGINS, log, metrics }
 }
 
-/** What a recall needs: the embedder, and a log line for an arm that failed. */
-export function recallDeps({ embedder, log }: Runtime): RecallDeps {
-  return { embedder, onDegraded: (reason, error) => log.warn({ reason, err: error }, 'recall is degraded') }
+/** What a recall needs: the embedders, a log line for an arm that failed, the meter of reads, and the generation, read as the requests' own role. */
+export function recallDeps({ databases, embedder, nextEmbedder, log, meter }: Runtime): RecallDeps {
+  return {
+    embedder,
+    next: nextEmbedder,
+    onDegraded: (reason, error) => log.warn({ reason, err: error }, 'recall is degraded'),
+    onRecalled: meter.count,
+    generation: generationReader(databases.app, 'soma_app'),
+  }
+}
+
+/** Where archives are kept, a bucket or files, and what encrypts them. `store` makes no directory until something is written. @throws ConfigError where nothing is kept */
+export function backupDeps({ config, breakers }: Pick<Runtime, 'config' | 'breakers'>): { store: () => Promise<BlobStore>; prefix: string; key: BackupKey | undefined } {
+  return {
+    async store() {
+      if (config.BACKUP_BUCKET !== undefined) {
+        // loaded where there is a bucket only: the SDK takes 100 ms and 20 MB
+        const { s3Store } = await import('../s3/index.ts')
+        return breakingStore(s3Store({ bucket: config.BACKUP_BUCKET, endpoint: config.S3_ENDPOINT }), breakers.of('blob_store'))
+      }
+      if (config.SOMA_DATA_DIR === 'memory://') throw new ConfigError('SOMA_DATA_DIR got "memory://": backups are files in it, so it takes a directory, or BACKUP_BUCKET a bucket.')
+      return fileStore(resolve(config.SOMA_DATA_DIR, 'backups'))
+    },
+    prefix: config.BACKUP_PREFIX ?? '',
+    key: config.BACKUP_KEY === undefined ? undefined : readBackupKey(config.BACKUP_KEY),
+  }
 }

@@ -1,6 +1,10 @@
+import type { Subscriber } from '../bus/index.ts'
 import { readConfig } from '../config/index.ts'
 import type { HttpHandler, JobHandler, JobReport, RecordHandler } from '../handler/index.ts'
 import { awsHandler } from '../http/index.ts'
+import type { Bury } from '../kafka/index.ts'
+import { refuseJournal } from './journal.ts'
+import { applyKafkaEvent, isKafkaEvent } from './kafka-event.ts'
 import { applyRecords } from './records.ts'
 import { deployedRuntime, type Need, type Runtime } from './runtime.ts'
 
@@ -12,7 +16,7 @@ const reserveMs = 3_000
 function once<T>(need: Need, build: (runtime: Runtime) => T): () => Promise<T> {
   let ready: Promise<T> | undefined
   return () => {
-    ready ??= deployedRuntime(readConfig(), need).then(build)
+    ready ??= start(need).then(build)
     ready.catch(() => {
       ready = undefined
     })
@@ -20,22 +24,43 @@ function once<T>(need: Need, build: (runtime: Runtime) => T): () => Promise<T> {
   }
 }
 
+async function start(need: Need): Promise<Runtime> {
+  const config = readConfig()
+  refuseJournal(config)
+  return deployedRuntime(config, need)
+}
+
 /** An HTTP handler behind API Gateway (payload 1.0 or 2.0) or an ALB. */
 export function lambdaHttp(build: (runtime: Runtime) => HttpHandler) {
-  const load = once('app', (runtime) => ({ handle: awsHandler(build(runtime)), wakesSent: runtime.wakesSent }))
+  const load = once('app', (runtime) => ({ handle: awsHandler(build(runtime)), wakesSent: runtime.wakesSent, meter: runtime.meter }))
   return async (event: unknown, context: unknown) => {
-    const { handle, wakesSent } = await load()
+    const { handle, wakesSent, meter } = await load()
     const answer = await handle(event, context)
-    // the sandbox is frozen once it has answered: a wake-up still on its way would wait for the next request
-    await wakesSent()
+    // the sandbox is frozen once it has answered: a wake-up still on its way, or a count, would wait for a next request that may never come
+    await Promise.all([wakesSent(), meter.flushBeforeFreeze()])
     return answer
   }
 }
 
-/** A record handler: takes `{records}` and answers `{failures:[{index, message, poison}]}`. */
-export function lambdaRecords(build: (runtime: Runtime) => RecordHandler) {
-  const load = once('worker', build)
-  return async (event: unknown) => applyRecords(await load(), event)
+/**
+ * A record handler: takes `{records}` of a drain and answers `{failures:[{index, message, poison, away?}]}`, or takes what an event source of MSK or Kafka sends and
+ * answers `{batchItemFailures}`.
+ */
+export function lambdaRecords(row: Omit<Subscriber, 'handler'>, build: (runtime: Runtime) => RecordHandler) {
+  const load = once('worker', (runtime) => ({ handler: build(runtime), bury: buryOf(runtime, row.name), log: runtime.log }))
+  return async (event: unknown) => {
+    const { handler, bury, log } = await load()
+    if (!isKafkaEvent(event)) return applyRecords(handler, event)
+    return applyKafkaEvent({ ...row, handler, bury, onFailure: (place, error) => log.warn({ ...place, err: error }, 'records are tried again from here') }, event)
+  }
+}
+
+function buryOf({ kafka }: Runtime, handler: string): Bury {
+  const bury = kafka?.buryOf(handler)
+  if (bury) return bury
+  return async (_message, reason) => {
+    throw new Error(`A record can never be applied (${reason}), and without KAFKA_BOOTSTRAP_SERVERS it cannot be put into the dead letters: set it.`)
+  }
 }
 
 /** A job: runs until it is done or the function's time is nearly up; the next run resumes. */

@@ -1,11 +1,18 @@
 import { fetchSecrets, invokeAsync, invokeFunction } from '../aws/index.ts'
-import type { Publisher } from '../bus/index.ts'
-import { type Config, ConfigError, withSecrets } from '../config/index.ts'
-import { assertSafeRole, assertSchema, type Database, openPostgres } from '../db/index.ts'
-import { createEmbedder, type Embedder } from '../embed/index.ts'
+import { type Breakers, createBreakers } from '../breaker/index.ts'
+import { breakingPublisher, type Publisher } from '../bus/index.ts'
+import { type Config, ConfigError, kafkaConnection, withSecrets } from '../config/index.ts'
+import { assertSafeRole, assertSchema, type Database, openPostgres, type Settings } from '../db/index.ts'
+import { createEmbedder, createNextEmbedder, type Embedder } from '../embed/index.ts'
+import { type Kafka, openKafka } from '../kafka/index.ts'
+import { createLimiter, keyPrefix, type Limiter } from '../limit/index.ts'
 import { generationReader } from '../outbox/index.ts'
-import { createLog, createMetrics, type Log, type Metrics } from '../telemetry/index.ts'
-import { type Authenticate, createAuthenticate } from '../tenant/index.ts'
+import type { Redis } from '../redis/index.ts'
+import { createLog, createMetrics, type Log, type Metrics, setBreakers } from '../telemetry/index.ts'
+import { type Authenticate, createAuthenticate, defaultLimits } from '../tenant/index.ts'
+import { createReadMeter, type ReadMeter } from '../usage/index.ts'
+import type { RunningJournal } from './journal.ts'
+import { redisOf, withRedis } from './redis.ts'
 
 /** Everything a handler's deps are taken from. Connections open on first use. */
 export type Runtime = {
@@ -14,7 +21,13 @@ export type Runtime = {
   metrics: Metrics
   databases: Databases
   embedder: Embedder
+  /** Of the model that is being introduced, where EMBEDDER_NEXT names one. */
+  nextEmbedder: Embedder | undefined
+  /** Whether what is called outside of this process is there; a dependency is asked through its own. */
+  breakers: Breakers
   authenticate: Authenticate
+  /** Counts what reads use; whoever ends the process closes it before the databases. */
+  meter: ReadMeter
   signingKey: string
   generation: () => Promise<number>
   /** Asks a job to run soon; a wake-up that gets lost is made good by the job's schedule. */
@@ -23,7 +36,15 @@ export type Runtime = {
   wakesSent: () => Promise<void>
   /** Calls a deployed record function, where there are any. */
   invoke: (functionName: string, payload: unknown) => Promise<unknown>
-  /** Overrides where the drain publishes to; the local adapter gives its bus. */
+  /** The broker, where KAFKA_BOOTSTRAP_SERVERS names one; whoever ends the process closes it before the databases. */
+  kafka: Kafka | undefined
+  /** Where REDIS_URL names one. Nobody waits for it: it may be away at any time. */
+  redis: Redis | undefined
+  /** Counts requests against the limits of their key and tenant. */
+  limiter: Limiter
+  /** Takes appends while the database is down: where JOURNAL_DIR is set, in the process that stores. */
+  journal?: RunningJournal
+  /** Where the drain publishes to when it is not by invocation: the broker, or the local adapter's bus. */
   publisher?: Publisher
 }
 export type Databases = { app: Database; worker: Database; owner: Database }
@@ -52,20 +73,59 @@ export function assembleRuntime(
   more: { signingKey: string; wake: Runtime['wake']; wakesSent: Runtime['wakesSent']; publisher?: Publisher },
 ): Runtime {
   for (const warning of config.warnings) log.warn(warning)
+  const metrics = createMetrics()
+  const kafka = brokerOf(config, log, metrics)
+  const redis = redisOf(config, log)
+  const breakers = breakersOf(config, log)
+  const publisher = kafka ? breakingPublisher(kafka.publisher, breakers.of('broker')) : more.publisher
+  metrics.beforeScrape(() => setBreakers(metrics, withRedis(breakers.states(), redis)))
   return {
     config,
     log,
-    metrics: createMetrics(),
+    metrics,
     databases,
-    embedder: createEmbedder(config),
+    embedder: createEmbedder(config, breakers),
+    nextEmbedder: createNextEmbedder(config, breakers),
+    breakers,
     authenticate: createAuthenticate(config, databases.app),
+    meter: createReadMeter(databases.app, (error) => log.warn({ err: error }, 'what reads used could not be written; the next flush tries again')),
     signingKey: more.signingKey,
     generation: generationReader(databases.worker),
     wake: more.wake,
     wakesSent: more.wakesSent,
     invoke: callFunction,
-    ...(more.publisher ? { publisher: more.publisher } : {}),
+    kafka,
+    redis,
+    limiter: createLimiter({ redis, prefix: keyPrefix(databases.app), onRefused: (limit) => metrics.requestsLimited.inc({ limit }) }),
+    ...(publisher ? { publisher } : {}),
   }
+}
+
+function breakersOf({ BREAKER_FAILURES: failures, BREAKER_OPEN_SECONDS: seconds }: Config, log: Log): Breakers {
+  return createBreakers({ failures, openMs: seconds * 1000 }, ({ dependency, tenant, state, reason }) => {
+    if (state === 'half_open') return
+    const told = { dependency, ...(tenant === undefined ? {} : { tenant }) }
+    if (state === 'open') log.warn({ ...told, reason }, 'a dependency fails and is not asked for a while')
+    else log.info(told, 'a dependency is back')
+  })
+}
+
+/** What the database must know in every transaction: the quotas of tenants that have none of their own. */
+export function databaseSettings(config: Config): Settings {
+  const { daily_writes, memories, bytes } = defaultLimits(config)
+  const quotas = JSON.stringify({ daily_writes, memories, bytes })
+  return quotas === '{}' ? {} : { 'soma.quota_defaults': quotas }
+}
+
+function brokerOf(config: Config, log: Log, metrics: Metrics): Kafka | undefined {
+  const connection = kafkaConnection(config)
+  if (!connection) return undefined
+  return openKafka(connection, config.KAFKA_MEMORY_EVENTS_TOPIC, {
+    onLag: ({ group, topic, partition, lag }) => metrics.consumerLag.set({ group, topic, partition }, lag),
+    onRetry: (group, error, place) => log.warn({ group, ...place, err: error }, 'records wait for their next try; their partition is paused'),
+    onAway: (group, error) => log.warn({ group, reason: error.message }, 'a consumer is away from the broker and comes back by itself'),
+    onBuried: (consumer, reason, source) => log.error({ consumer, reason, ...source }, 'a record that can never be applied went to the dead letters'),
+  })
 }
 
 /** One pool a distinct URL; the worker and the owner fall back to POSTGRES_URL. */
@@ -79,6 +139,7 @@ export function openDatabases(config: Config, log: Log): Databases {
       url,
       max: config.POSTGRES_POOL_SIZE,
       statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
+      settings: databaseSettings(config),
       onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
       ...(config.POSTGRES_SSL_ROOT_CERT ? { sslRootCert: config.POSTGRES_SSL_ROOT_CERT } : {}),
     })

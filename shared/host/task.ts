@@ -1,23 +1,32 @@
 import { serve } from '@hono/node-server'
+import type { Subscriber } from '../bus/index.ts'
 import { readConfig } from '../config/index.ts'
 import type { HttpHandler, JobHandler, RecordHandler } from '../handler/index.ts'
-import { asAppError, problemResponse, readiness, readJson } from '../http/index.ts'
+import { asAppError, checkMetricsToken, problemResponse, readiness, readJson } from '../http/index.ts'
+import type { RunningConsumer } from '../kafka/index.ts'
+import { tellWhatIsAway } from './dependables.ts'
+import { startJournal } from './journal.ts'
 import { applyRecords } from './records.ts'
 import { deployedRuntime, type Need, type Runtime } from './runtime.ts'
+import { endIdleConnections, serverOptions } from './streaming.ts'
 
 const mebibyte = 1024 * 1024
 const drainMs = 10_000
 
-/** Serves an HTTP handler as a container task: /healthz and /readyz beside it, a graceful end on SIGTERM. */
-export async function httpTask(build: (runtime: Runtime) => HttpHandler): Promise<void> {
-  const runtime = await start('app')
+/** Serves an HTTP handler as a container task: /healthz, /readyz and /metrics beside it, a graceful end on SIGTERM. With `journal` it is the one that takes appends while the database is down. */
+export async function httpTask(build: (runtime: Runtime) => HttpHandler, { journal = false } = {}): Promise<void> {
+  const runtime = await start('app', journal)
   await listen(runtime, withHealth(runtime, 'app', build(runtime)))
 }
 
-/** Serves a record handler as a container task: POST /records takes `{records}` as the Lambda form does. */
-export async function recordsTask(build: (runtime: Runtime) => RecordHandler): Promise<void> {
+/**
+ * Serves a record handler as a container task. With a broker it consumes its topic; POST /records takes `{records}` as the Lambda form does, with or without one.
+ * /metrics tells the lag, /readyz whether the broker is there.
+ */
+export async function recordsTask(row: Omit<Subscriber, 'handler'>, build: (runtime: Runtime) => RecordHandler): Promise<void> {
   const runtime = await start('worker')
   const handle = build(runtime)
+  const consumer = runtime.kafka?.consume({ ...row, handler: handle })
   const handler: HttpHandler = {
     async fetch(request) {
       const { pathname } = new URL(request.url)
@@ -30,7 +39,12 @@ export async function recordsTask(build: (runtime: Runtime) => RecordHandler): P
       }
     },
   }
-  await listen(runtime, withHealth(runtime, 'worker', handler))
+  await listen(runtime, withHealth(runtime, 'worker', handler, consumer))
+}
+
+async function metricsOf({ config, metrics }: Runtime, request: Request): Promise<Response> {
+  checkMetricsToken(config.METRICS_TOKEN, request.headers.get('authorization'))
+  return new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } })
 }
 
 /** Runs a job once, as a scheduled container task does; exits 1 when it failed. SIGTERM lets it end in order. */
@@ -50,23 +64,31 @@ export async function jobTask(need: Need, build: (runtime: Runtime) => JobHandle
   }
 }
 
-async function start(need: Need): Promise<Runtime> {
+async function start(need: Need, journal = false): Promise<Runtime> {
   try {
-    return await deployedRuntime(readConfig(), need)
+    const runtime = await deployedRuntime(readConfig(), need)
+    const running = journal ? await startJournal(runtime) : undefined
+    return running ? { ...runtime, journal: running } : runtime
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     return process.exit(1)
   }
 }
 
+/** A handler whose own route is /metrics tells more there than a process knows of itself. */
+const tellsMetrics = (handler: HttpHandler & { routes?: { path: string }[] }): boolean => handler.routes?.some(({ path }) => path === '/metrics') ?? false
+
 /** Only the login that the handler works with counts: a worker's may not act as soma_app. */
-function withHealth(runtime: Runtime, need: 'app' | 'worker', handler: HttpHandler): HttpHandler {
+function withHealth(runtime: Runtime, need: 'app' | 'worker', handler: HttpHandler, consumer?: RunningConsumer): HttpHandler {
   return {
     async fetch(request) {
       const { pathname } = new URL(request.url)
       if (pathname === '/healthz') return Response.json({ status: 'ok' })
+      if (pathname === '/metrics' && request.method === 'GET' && !tellsMetrics(handler)) {
+        return metricsOf(runtime, request).catch((error) => problemResponse(asAppError(error), { path: pathname, id: '' }))
+      }
       if (pathname === '/readyz') {
-        const ready = await readiness({ [need]: runtime.databases[need] })
+        const ready = await readiness({ [need]: runtime.databases[need] }, consumer ? { kafka: consumer.state() } : {})
         return Response.json(ready, { status: ready.status === 'ok' ? 200 : 503 })
       }
       return handler.fetch(request)
@@ -76,7 +98,9 @@ function withHealth(runtime: Runtime, need: 'app' | 'worker', handler: HttpHandl
 
 async function listen(runtime: Runtime, handler: HttpHandler): Promise<void> {
   const { HOST: hostname, PORT: port } = runtime.config
-  const server = serve({ fetch: (request) => handler.fetch(request), hostname, port }, () => runtime.log.info({ hostname, port }, 'listening'))
+  const server = serve({ fetch: (request) => handler.fetch(request), hostname, port, serverOptions }, () => runtime.log.info({ hostname, port }, 'listening'))
+  void tellWhatIsAway(runtime)
+  endIdleConnections(server)
   const end = () => {
     const timer = setTimeout(() => process.exit(0), drainMs).unref()
     server.close(async () => {
@@ -89,6 +113,10 @@ async function listen(runtime: Runtime, handler: HttpHandler): Promise<void> {
   process.once('SIGINT', end)
 }
 
-async function closeAll({ databases }: Runtime): Promise<void> {
+async function closeAll({ databases, meter, kafka, redis, journal }: Runtime): Promise<void> {
+  await journal?.close()
+  await meter.close()
+  await kafka?.close()
+  await redis?.close()
   for (const database of new Set(Object.values(databases))) await database.close()
 }

@@ -2,15 +2,17 @@ import { randomUUID } from 'node:crypto'
 import type { Context } from 'hono'
 import { Hono } from 'hono'
 import type { Database } from '../db/index.ts'
+import { textProblem } from '../json/index.ts'
+import type { Limiter, Taken } from '../limit/index.ts'
 import { AppError, type FieldError } from '../problem/index.ts'
+import { rateLimitFields, type Standing } from '../quota/index.ts'
 import type { Log, Metrics } from '../telemetry/index.ts'
-import type { Authenticate, Ctx } from '../tenant/index.ts'
-import { textProblem } from './json.ts'
+import { type Authenticate, type Ctx, requireScope } from '../tenant/index.ts'
 import { asAppError, problemResponse } from './problem-response.ts'
 
 /** What every HTTP handler needs; each names what it needs beyond. */
-export type HttpDeps = { app: Database; worker: Database; authenticate: Authenticate; signingKey: string; corsOrigins: string[]; log: Log; metrics: Metrics }
-export type Env = { Variables: { requestId: string; outcome: Record<string, unknown> } }
+export type HttpDeps = { app: Database; worker: Database; authenticate: Authenticate; limiter: Limiter; signingKey: string; corsOrigins: string[]; log: Log; metrics: Metrics }
+export type Env = { Variables: { requestId: string; outcome: Record<string, unknown>; standings: Standing[] } }
 export type SomaApp = Hono<Env>
 
 /** A Hono app with request id, problem answers, one log line and the metrics of each request. */
@@ -20,9 +22,12 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
     const started = performance.now()
     c.set('requestId', saneRequestId(c.req.header('x-request-id')))
     c.set('outcome', {})
+    c.set('standings', [])
     await next()
     c.header('x-request-id', c.get('requestId'))
     c.header('x-content-type-options', 'nosniff')
+    // a quota that refused may have written its own
+    for (const [name, value] of Object.entries(rateLimitFields(c.get('standings')))) c.res.headers.append(name, value)
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
     const endpoint = endpointOf(c)
     const ms = performance.now() - started
@@ -50,15 +55,27 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
   return app
 }
 
-/** The verified caller and the request, as verbs take them. @throws AppError unauthenticated, forbidden */
-export async function contextOf(c: Context<Env>, deps: HttpDeps): Promise<Ctx> {
+/** The verified caller and the request, as verbs take them; it counts on the limits of the key and the tenant. @throws AppError unauthenticated, forbidden, rate_limited */
+export async function contextOf(c: Context<Env>, deps: Omit<HttpDeps, 'authenticate'> & { authenticate: Authenticate['offline'] }): Promise<Ctx> {
   const caller = await deps.authenticate(c.req.raw)
   c.get('outcome').tenant = caller.tenant
+  take(c, await deps.limiter.request(caller))
   // no operation that writes or reads a body takes parameters: one that was meant to narrow it is never ignored
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') queryOf(c, [])
   const traceparent = c.req.header('traceparent')
   const sane = traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined
   return { ...caller, app: deps.app, worker: deps.worker, requestId: c.get('requestId'), traceparent: sane, signingKey: deps.signingKey, signal: c.req.raw.signal }
+}
+
+/** Counts a call that stores many memories on the tenant's limit of those; that of a caller who may not does not count. @throws AppError forbidden, rate_limited */
+export async function takeBatch(c: Context<Env>, deps: HttpDeps, ctx: Ctx): Promise<void> {
+  requireScope(ctx, 'memory:write')
+  take(c, await deps.limiter.batch(ctx))
+}
+
+function take(c: Context<Env>, { standings, refused }: Taken): void {
+  c.get('standings').push(...standings)
+  if (refused) throw refused
 }
 
 /** The header Idempotency-Key. @throws AppError invalid */
@@ -125,7 +142,7 @@ function cors(origins: string[]) {
     if (allowed) {
       c.header('access-control-allow-origin', origin)
       c.header('vary', 'origin')
-      c.header('access-control-expose-headers', 'etag, x-request-id, idempotent-replayed, retry-after')
+      c.header('access-control-expose-headers', 'etag, x-request-id, idempotent-replayed, retry-after, ratelimit, ratelimit-policy')
     }
   }
 }

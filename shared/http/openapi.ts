@@ -1,9 +1,13 @@
 import * as z from 'zod'
-import { problems } from '../problem/index.ts'
-import { type Operation, operations } from './operations.ts'
+import pkg from '../../package.json' with { type: 'json' }
+import { answers, bodies } from './answers/components.ts'
+import { describe, placeOf } from './openapi-operation.ts'
+import { headers, parameters, problemResponses } from './openapi-shared.ts'
+import { operations } from './operations/index.ts'
 
-/** OpenAPI 3.1, generated from the very schemas that validate. */
+/** OpenAPI 3.1, generated from the very schemas that validate, and from those that the types of the answers are held to. */
 export function openApiDocument(): Record<string, unknown> {
+  const schemas = schemasOf()
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of operations) {
     const path = operation.path.replaceAll(/:(\w+)/g, '{$1}')
@@ -11,52 +15,34 @@ export function openApiDocument(): Record<string, unknown> {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Soma Memory', version: '0.1.0', description: 'Long-term memory for AI agents.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: { title: 'Soma Memory', version: pkg.version, description: 'Long-term memory for AI agents.', license: { name: pkg.license, identifier: pkg.license } },
     servers: [{ url: '/' }],
-    security: [{ key: [] }, {}],
+    security: [{ bearer: [] }, { apiKey: [] }, {}],
     paths,
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
-      schemas: {
-        Problem: {
-          type: 'object',
-          required: ['type', 'title', 'status', 'detail', 'code', 'request_id'],
-          properties: {
-            type: { type: 'string' },
-            title: { type: 'string' },
-            status: { type: 'integer' },
-            detail: { type: 'string' },
-            instance: { type: 'string' },
-            code: { enum: Object.keys(problems) },
-            request_id: { type: 'string' },
-            errors: { type: 'array', items: { type: 'object', properties: { pointer: { type: 'string' }, detail: { type: 'string' } } } },
-          },
-        },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'A key or an API token. In open mode (AUTH_MODE=open) a call without one acts for the tenant "default".' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same, in another header.' },
       },
+      parameters,
+      headers,
+      responses: problemResponses(operations),
+      schemas,
     },
   }
 }
 
-function describe(operation: Operation): Record<string, unknown> {
-  const inPath = [...operation.path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
-  const inQuery = Object.entries(operation.query ?? {}).map(([name, description]) => ({ name, in: 'query', description, schema: { type: 'string' } }))
-  const parameters = [...inPath, ...inQuery]
-  return {
-    operationId: operation.id,
-    summary: operation.summary,
-    ...(operation.scope ? { description: `Needs the scope ${operation.scope}.` } : { security: [] }),
-    ...(parameters.length ? { parameters } : {}),
-    ...(operation.body
-      ? { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(operation.body), ...(operation.example ? { example: operation.example } : {}) } } } }
-      : {}),
-    responses: {
-      [operation.success]: { description: 'Done' },
-      default: { description: 'A problem', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
-    },
+/** Every schema by name. One that nobody named is named after its operation. */
+function schemasOf(): Record<string, unknown> {
+  for (const { id, body, answer } of operations) {
+    const name = id.charAt(0).toUpperCase() + id.slice(1)
+    if (body && !bodies.has(body)) bodies.add(body, { id: `${name}In` })
+    if (answer && !answers.has(answer)) answers.add(answer, { id: `${name}Out` })
   }
-}
-
-function schemaOf(schema: z.ZodType): unknown {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
-  return rest
+  const convert = (registry: typeof bodies, io: 'input' | 'output') =>
+    Object.entries(z.toJSONSchema(registry, { io, unrepresentable: 'any', uri: (id) => placeOf(id) }).schemas).map(([name, { $schema: _dialect, $id: _id, ...schema }]) => [
+      name,
+      schema,
+    ])
+  return Object.fromEntries([...convert(bodies, 'input'), ...convert(answers, 'output')].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)))
 }

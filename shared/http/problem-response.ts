@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { fieldErrors } from '../memory/index.ts'
 import { AppError, problems } from '../problem/index.ts'
+import type { ProblemBody } from './answers/problem.ts'
 
 /** Whatever was thrown, as an AppError; what nobody foresaw is `internal`, and none of its text leaves the process. */
 export function asAppError(error: unknown): AppError {
@@ -22,7 +23,7 @@ export function asAppError(error: unknown): AppError {
 /** RFC 9457. */
 export function problemResponse(error: AppError, request: { path: string; id: string }): Response {
   const [status, title] = problems[error.code]
-  const body = {
+  const body: ProblemBody = {
     type: `urn:soma:problem:${error.code}`,
     title,
     status,

@@ -1,7 +1,7 @@
 import { AppError, type ProblemCode } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { memoryId, selectMemory } from './get.ts'
-import { prepareVersion, textOfPayload, uuidv7 } from './prepare.ts'
+import { prepareVersion, textOfPayload } from './prepare.ts'
 import { memoryOf } from './rows.ts'
 import { MemoryIn, type MemoryOut, MemoryPatch } from './schema.ts'
 import { storedVersion } from './store.ts'
@@ -44,8 +44,8 @@ export async function forgetMemory(ctx: Ctx, id: string, options: { ifVersion?: 
   const call: Call = { key: options.idempotencyKey, hash: requestHash(`forget ${known} ${options.ifVersion}`, null) }
   const [row] = await ctx.app.statement<{ answer: { problem?: ProblemCode; version?: number; replayed?: Replay } }>(
     { role: 'soma_app', tenantId: ctx.tenantId },
-    'select forget_memory($1::integer, $2::uuid, $3::integer, $4::uuid, $5::jsonb) as answer',
-    [ctx.tenantId, known, options.ifVersion ?? null, uuidv7(), callOf(ctx, call, {})],
+    'select forget_memory($1::integer, $2::uuid, $3::integer, $4::jsonb) as answer',
+    [ctx.tenantId, known, options.ifVersion ?? null, callOf(ctx, call, { action: 'memory.forget' })],
   )
   const answer = row?.answer ?? {}
   if (answer.problem === 'not_found') throw new AppError('not_found', 'There is no memory with this id.')

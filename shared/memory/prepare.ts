@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { countTerms, tokenizerRevision } from '../text/index.ts'
+import { termsOf, tokenizerRevision } from '../text/index.ts'
 import { limits, type MemoryInput, type MemoryOut } from './schema.ts'
 
 /** An item as store_memories takes it (the composite type item_in), with the words that go into the postings beside it. */
@@ -11,6 +11,11 @@ export function uuidv7(now = Date.now()): string {
   bytes.writeUIntBE(now, 0, 6)
   bytes[6] = ((bytes[6] as number) & 0x0f) | 0x70
   bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
+  return uuidText(bytes)
+}
+
+/** The text form of 16 bytes. */
+export function uuidText(bytes: Buffer): string {
   const hex = bytes.toString('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
@@ -39,15 +44,15 @@ function textOfMessages(messages: NonNullable<MemoryInput['messages']>): string 
   return cut(messages.map((message) => `${message.name ?? message.role}: ${message.content}`).join('\n'))
 }
 
-/** A validated memory, ready to store. `i` is its place in the call. */
-export function prepareNew(input: MemoryInput, i: number, now: Date): PreparedItem {
+/** A validated memory, ready to store. `i` is its place in the call; an id is given where the same request may come again by another way. */
+export function prepareNew(input: MemoryInput, i: number, now: Date, id = uuidv7(now.getTime())): PreparedItem {
   const given = input.text ?? input.content ?? input.memory
   const text = given ?? (input.messages ? textOfMessages(input.messages) : textOfPayload(input.payload))
   const speaker = input.speaker ?? (input.messages?.length === 1 ? input.messages[0]?.name : undefined)
   const expires = input.ttl_seconds === undefined ? input.expires_at : new Date(now.getTime() + input.ttl_seconds * 1000).toISOString()
   return prepare({
     i,
-    id: uuidv7(now.getTime()),
+    id,
     namespace: input.namespace,
     user_id: input.user_id,
     agent_id: input.agent_id,
@@ -79,9 +84,13 @@ export function prepareVersion(memory: MemoryOut, targetKey: string): PreparedIt
   return prepare({ i: 0, target_key: targetKey, ...rest })
 }
 
+/** A version as it was stored elsewhere, ready to be written as it is; `fields` also names its id, version and times. */
+export function prepareStored(fields: Record<string, unknown> & { id: string; text: string }): PreparedItem {
+  return prepare(fields)
+}
+
 function prepare(fields: Record<string, unknown> & { id: string; text: string }): PreparedItem {
-  const { counts, length } = countTerms(fields.text, fields.language as string | undefined)
-  for (const tag of new Set(fields.tags as string[])) counts.set(`#${tag}`, 1)
+  const { counts, length } = termsOf({ text: fields.text, language: fields.language as string | undefined, tags: fields.tags as string[] })
   // an absent field is left out: a JSON null in a jsonb column would be a value
   const row = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)) as PreparedItem['row']
   return {

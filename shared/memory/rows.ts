@@ -11,16 +11,37 @@ export type MemoryRow = Omit<MemoryOut, TimeName | 'memory' | 'created_at' | 'up
   pending: boolean
 }
 
-/** The columns of a MemoryRow, of memories aliased as `m`. */
+/** The columns of a MemoryRow, of memories aliased as `m`. Only the present version can still wait for its vector. */
 export const memoryColumns = `m.memory_key, m.id, m.version, m.namespace, m.namespace_key, m.user_key, m.coord, m.memory_type, m.text, m.payload, m.messages, m.user_id, m.agent_id, m.app_id, m.run_id,
   m.session_id, m.speaker, m.language, m.metadata, m.tags, m.importance, m.occurred_at, m.valid_from, m.valid_to, m.expires_at, m.supersedes, m.superseded_by, m.created_at, m.recorded_at,
-  exists (select from vector_pending q where q.tenant_id = m.tenant_id and q.memory_key = m.memory_key) as pending`
+  exists (select from vector_pending q where q.tenant_id = m.tenant_id and q.memory_key = m.memory_key and q.version = m.version) as pending`
 
-/** True at the instant of the statement: neither expired nor outside its validity; `at` is a placeholder or now(). */
-export function presentAt(at: string): string {
-  return `(m.expires_at is null or m.expires_at > now()) and (m.valid_from is null or m.valid_from <= ${at}) and (m.valid_to is null or m.valid_to > ${at})`
+const plainColumns = `tenant_id, memory_key, id, version, namespace, namespace_key, user_key, coord, memory_type, text, payload, messages, user_id, agent_id, app_id, run_id,
+  session_id, speaker, language, metadata, tags, importance, occurred_at, valid_from, valid_to, expires_at, supersedes, superseded_by, created_at, recorded_at`
+
+/** Where the rows that were known at an instant (a placeholder; undefined for now) stand: each table, and the condition on it as `m`. */
+export function sourcesAt(asOf: string | undefined): { table: 'memories' | 'memory_versions'; condition: string }[] {
+  if (asOf === undefined) return [{ table: 'memories', condition: 'true' }]
+  return [
+    { table: 'memories', condition: `m.recorded_at <= ${asOf}` },
+    { table: 'memory_versions', condition: `m.recorded_at <= ${asOf} and m.closed_at > ${asOf} and m.state = 'closed'` },
+  ]
 }
-export const notExpired = '(m.expires_at is null or m.expires_at > now())'
+
+/** The same as one table expression aliased as `m`, for looking up by key: an order or a limit does not reach into its parts. */
+export function memoriesAt(asOf: string | undefined): string {
+  if (asOf === undefined) return 'memories m'
+  return `(${sourcesAt(asOf)
+    .map(({ table, condition }) => `select ${plainColumns} from ${table} m where ${condition}`)
+    .join(' union all ')}) m`
+}
+
+/** Neither expired at the instant of `known` nor outside its validity at `valid`; both are placeholders or now(). */
+export function presentAt(valid: string, known = 'now()'): string {
+  return `${notExpiredAt(known)} and (m.valid_from is null or m.valid_from <= ${valid}) and (m.valid_to is null or m.valid_to > ${valid})`
+}
+export const notExpiredAt = (known: string) => `(m.expires_at is null or m.expires_at > ${known})`
+export const notExpired = notExpiredAt('now()')
 
 const time = (at: Date | null) => at?.toISOString() ?? null
 

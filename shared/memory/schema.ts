@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isTime } from '../filter/index.ts'
+import { isTime, timePattern } from '../filter/index.ts'
 
 /** Limits of one memory, in bytes of UTF-8. All of it stays below a broker's 1 MiB with room for the event around it. */
 export const limits = { text: 64 * 1024, payload: 256 * 1024, metadata: 16 * 1024, memory: 700 * 1024, metadataDepth: 6, messages: 200, tags: 64, bulk: 500 } as const
@@ -14,22 +14,25 @@ const Text = z
   .string()
   .refine((text) => text.trim() !== '', 'must not be empty')
   .refine(atMost(limits.text), `takes at most ${limits.text} bytes`)
+  .meta({ minLength: 1, maxLength: limits.text, description: `at most ${limits.text} bytes of UTF-8` })
 /** No id has a wildcard or a prefix meaning: it is compared as it is. */
 const Id = z.string().min(1).max(256)
 export const Namespace = z.string().min(1).max(256)
 const Time = z
   .string()
   .refine(isTime, 'takes a time such as 2026-01-31T12:00:00Z')
+  .meta({ pattern: timePattern, description: 'RFC 3339 with an offset, or a date alone (midnight UTC)' })
   .transform((text) => new Date(text).toISOString())
-const JsonObject = z.custom<Record<string, unknown>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'takes an object')
-const Payload = JsonObject.refine(atMost(limits.payload), `takes at most ${limits.payload} bytes`)
-const Metadata = JsonObject.refine(atMost(limits.metadata), `takes at most ${limits.metadata} bytes`).refine(
-  (value) => depthOf(value) <= limits.metadataDepth,
-  `nests at most ${limits.metadataDepth} levels`,
-)
+const JsonObject = z.custom<Record<string, unknown>>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'takes an object').meta({ type: 'object' })
+const Payload = JsonObject.refine(atMost(limits.payload), `takes at most ${limits.payload} bytes`).meta({ description: `at most ${limits.payload} bytes as JSON` })
+export const Metadata = JsonObject.refine(atMost(limits.metadata), `takes at most ${limits.metadata} bytes`)
+  .refine((value) => depthOf(value) <= limits.metadataDepth, `nests at most ${limits.metadataDepth} levels`)
+  .meta({ description: `at most ${limits.metadata} bytes as JSON, ${limits.metadataDepth} levels deep` })
 const Message = z.strictObject({ role: z.string().min(1).max(64), content: z.string().min(1), name: z.string().min(1).max(256).optional(), at: Time.optional() })
 export const MemoryType = z.enum(['episodic', 'semantic', 'procedural'])
-const Uuid = z.uuid().transform((id) => id.toLowerCase())
+export const Uuid = z.uuid().transform((id) => id.toLowerCase())
+/** The parts of a memory, for whoever reads one in another form. */
+export const parts = { Id, Time, Payload, Message } as const
 
 export const scopeIds = { user_id: Id.optional(), agent_id: Id.optional(), app_id: Id.optional(), run_id: Id.optional(), session_id: Id.optional() }
 export const scopeNames = ['user_id', 'agent_id', 'app_id', 'run_id', 'session_id'] as const
@@ -43,12 +46,15 @@ export function canonicalCoord(text: string): string | undefined {
   const canonical = numbers.map((number) => String(number === 0 ? 0 : number)).join(',')
   return numbers.every(Number.isFinite) && canonical.length <= 512 ? canonical : undefined
 }
-export const Coord = z.string().transform((text, context) => {
-  const canonical = canonicalCoord(text)
-  if (canonical !== undefined) return canonical
-  context.addIssue({ code: 'custom', message: 'takes 1 to 64 finite numbers split by commas, such as 1,2,3' })
-  return z.NEVER
-})
+export const Coord = z
+  .string()
+  .meta({ minLength: 1, maxLength: 4096, description: '1 to 64 finite numbers split by commas, such as 1,2,3; at most 512 characters in its canonical form' })
+  .transform((text, context) => {
+    const canonical = canonicalCoord(text)
+    if (canonical !== undefined) return canonical
+    context.addIssue({ code: 'custom', message: 'takes 1 to 64 finite numbers split by commas, such as 1,2,3' })
+    return z.NEVER
+  })
 
 const changeable = {
   memory_type: MemoryType.optional(),

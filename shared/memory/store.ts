@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import { itemProblemOf, singly } from '../db/index.ts'
-import { AppError, type FieldError, type ProblemCode, problems } from '../problem/index.ts'
+import { AppError, type FieldError, invalidField, type ProblemCode, problems } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { type PreparedItem, prepareNew } from './prepare.ts'
 import { type MemoryRow, memoryColumns, memoryOf } from './rows.ts'
@@ -17,12 +17,14 @@ export type BulkResult = {
 }
 export type BulkStored = { replayed: boolean; body: { results: BulkResult[]; created: number; updated: number; duplicate: number; failed: number } }
 
+/** What a request was given before it is stored: see storeJournalled. */
+export type Given = { id?: string; at?: Date }
+
 /** Stores one memory: 201, or 200 when its coord existed and this is its next version. @throws AppError forbidden, invalid, idempotency_* */
-export async function storeMemory(ctx: Ctx, body: unknown, idempotencyKey?: string): Promise<Stored> {
+export async function storeMemory(ctx: Ctx, body: unknown, idempotencyKey?: string, given: Given = {}): Promise<Stored> {
   requireScope(ctx, 'memory:write')
-  const input = MemoryIn.parse(body)
-  if (input.idempotency_key !== undefined) throw idempotencyInBody()
-  const item = prepareNew(input, 0, new Date())
+  const input = parseNew(body)
+  const item = prepareNew(input, 0, given.at ?? new Date(), given.id)
   const call: Call = { key: idempotencyKey, hash: requestHash('store', body) }
   try {
     const sql = singly(ctx.app, { role: 'soma_app', tenantId: ctx.tenantId })
@@ -41,10 +43,25 @@ export async function storeMemory(ctx: Ctx, body: unknown, idempotencyKey?: stri
   }
 }
 
+/** A new memory on its own. @throws ZodError, AppError invalid */
+export function parseNew(body: unknown): MemoryInput {
+  const input = MemoryIn.parse(body)
+  if (input.idempotency_key !== undefined) throw idempotencyInBody()
+  return input
+}
+
+/** Whether a valid memory depends on nothing that is stored: it can wait. @throws ZodError, AppError invalid */
+export function isPlainAppend(body: unknown): boolean {
+  const { coord, supersedes } = parseNew(body)
+  return coord === undefined && supersedes === undefined
+}
+
 /** Stores 1 to 500 memories in one transaction; atomic (all or none), or item by item. Nothing is stored when it throws. */
 export async function storeMemories(ctx: Ctx, body: unknown, idempotencyKey?: string, origin: 'bulk' | 'guide' = 'bulk'): Promise<BulkStored> {
   requireScope(ctx, 'memory:write')
   const { items, atomic } = BulkIn.parse(body)
+  const most = ctx.limits.batch_size
+  if (most !== undefined && items.length > most) throw invalidField('/items', `has ${items.length} items: this tenant may store at most ${most} in a call`)
   const { prepared, results } = validateItems(items, atomic)
   const call: Call = { key: idempotencyKey, hash: requestHash(origin, body) }
   let remaining = prepared

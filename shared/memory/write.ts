@@ -78,6 +78,15 @@ export async function finishedCall(tx: Sql, ctx: Ctx, call: Call): Promise<Repla
   return row?.answer?.replayed
 }
 
+/** Keeps what a call with a key gave, in the transaction that did it: ids, versions and numbers, never text. */
+export async function recordCall(tx: Sql, ctx: Ctx, call: Call, status: number, result: unknown): Promise<void> {
+  if (call.key === undefined) return
+  await tx.query(
+    `insert into idempotency (tenant_id, key, request_hash, status, result, created_at) values ($1::integer, $2::text, decode($3::text, 'hex'), $4::smallint, $5::jsonb, now())`,
+    [ctx.tenantId, call.key, call.hash, status, JSON.stringify(result)],
+  )
+}
+
 export function idempotencyProblem(code: ProblemCode): AppError {
   if (code === 'idempotency_in_progress') return new AppError(code, 'Wait for the first request with this key to end, then repeat.', { retryAfterSeconds: 1 })
   return new AppError(code, 'Use a new idempotency key for a new request.')

@@ -1,5 +1,5 @@
 import type { Sql } from '../db/index.ts'
-import { maxAttempts } from './settle.ts'
+import { maxAttempts, readyAtNextAttempt } from './attempts.ts'
 
 export const leaseSeconds = 60
 
@@ -54,8 +54,8 @@ export async function claimOutbox(tx: Sql, tenantId: number, owner: string, limi
      ), guard as (
        insert into outbox_ready (tenant_id, not_before)
        select $1::integer, now() + make_interval(secs => ${leaseSeconds + 1}) where exists (select from claimed) returning seq)
-     select (select g.seq from guard g) as guard, c.seq, c.event_id, c.topic, c.type, c.id, c.memory_key, c.version, c.traceparent, c.attempts, c.created_at, coalesce(m.namespace, v.namespace) as namespace,
-       coalesce(c.body, m.payload, v.payload) as payload, coalesce(m.text, v.text) as text, coalesce(m.messages, v.messages) as messages, coalesce(m.importance, v.importance) as importance
+     select (select g.seq from guard g) as guard, c.seq, c.event_id, c.topic, c.type, c.id, c.memory_key, c.version, c.traceparent, c.attempts, c.created_at, coalesce(m.namespace, v.namespace, c.body->>'namespace') as namespace,
+       coalesce(c.body->'payload', m.payload, v.payload) as payload, coalesce(m.text, v.text) as text, coalesce(m.messages, v.messages) as messages, coalesce(m.importance, v.importance) as importance
      from claimed c
      -- row by row: as plain joins they read the tenant's whole tables (measured: 99 ms a batch at 100,000 memories)
      left join lateral (select o.namespace, o.payload, o.text, o.messages, o.importance from memories o
@@ -65,5 +65,7 @@ export async function claimOutbox(tx: Sql, tenantId: number, owner: string, limi
      order by c.seq`,
     [tenantId, owner, limit],
   )
+  // the ready row that brought this turn is used up, and what waits for a later attempt still needs one
+  if (!rows.length) await tx.query(`insert into outbox_ready (tenant_id, not_before) ${readyAtNextAttempt}`, [tenantId])
   return { rows, guard: rows[0]?.guard ?? null, more: rows.length === limit }
 }

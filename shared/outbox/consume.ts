@@ -1,5 +1,6 @@
-import type { Database } from '../db/index.ts'
+import type { Database, Role } from '../db/index.ts'
 import type { EventRecord, RecordFailure } from '../handler/index.ts'
+import { AppError } from '../problem/index.ts'
 import { type MemoryEvent, parseRecord } from './event.ts'
 
 export type ReceivedEvent = { index: number; event: MemoryEvent }
@@ -7,11 +8,11 @@ export type TenantBatch = { tenantId: number; tenant: string; events: ReceivedEv
 const cacheMs = 5_000
 
 /** The installation's generation, read at most every 5 s. */
-export function generationReader(worker: Database): () => Promise<number> {
+export function generationReader(db: Database, role: Role = 'soma_worker'): () => Promise<number> {
   let known: { value: Promise<number>; until: number } | undefined
   return () => {
     if (!known || known.until < Date.now()) {
-      const value = worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, async (tx) => {
+      const value = db.transaction({ role, tenantId: null, readOnly: true }, async (tx) => {
         const [row] = await tx.query<{ generation: number }>('select generation from installation')
         return row?.generation ?? 1
       })
@@ -53,14 +54,24 @@ export async function sortRecords(worker: Database, generation: number, records:
   return { batches, failures }
 }
 
-/** Runs `apply` on each tenant's events; when a batch fails each event is tried alone, so that one bad event does not hold up the rest. */
+/** What `apply` throws of a single event that no further try can apply. */
+export class NeverApplies extends Error {
+  override readonly name = 'NeverApplies'
+}
+
+/**
+ * Runs `apply` on each tenant's events; when a batch fails each event is tried alone, so that one bad event does not hold up the rest. What fails because something
+ * is unavailable says nothing about the events: they are away together.
+ */
 export async function applyByTenant(batches: TenantBatch[], failures: RecordFailure[], apply: (batch: TenantBatch) => Promise<void>): Promise<RecordFailure[]> {
   for (const batch of batches) {
     try {
       await apply(batch)
-    } catch (batchError) {
-      if (batch.events.length === 1) {
-        failures.push({ index: (batch.events[0] as ReceivedEvent).index, error: batchError as Error, poison: false })
+    } catch (thrown) {
+      const error = thrown as Error
+      const away = error instanceof AppError && error.code === 'unavailable'
+      if (away || batch.events.length === 1) {
+        failures.push(...batch.events.map(({ index }) => ({ index, error, poison: error instanceof NeverApplies, ...(away ? { away } : {}) })))
         continue
       }
       await applyByTenant(

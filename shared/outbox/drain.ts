@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Publisher } from '../bus/index.ts'
 import { type Database, singly } from '../db/index.ts'
-import type { EventRecord, JobReport } from '../handler/index.ts'
+import type { EventRecord, JobReport, RecordFailure } from '../handler/index.ts'
 import { type ClaimedRow, claimOutbox, tenantsWaiting } from './claim.ts'
 import { type MemoryEvent, recordOf } from './event.ts'
 import { type Outcome, settleOutbox } from './settle.ts'
@@ -25,6 +25,8 @@ export async function drainOutbox(deps: DrainDeps, signal: AbortSignal): Promise
       backlog ||= more
       sent += outcomes.filter((one) => one.error === null).length
       failed += outcomes.filter((one) => one.error !== null).length
+      // the others would only wait for the same: they keep their turn for the next drain
+      if (!deps.publisher.direct && outcomes.some((one) => one.away)) return { done: sent, remaining: false, detail: { sent, failed } }
     }
     // what is stored from here on wakes a drain of its own: following it row by row would compete with the stores
     if (!backlog) return { done: sent, remaining: false, detail: { sent, failed } }
@@ -34,22 +36,38 @@ export async function drainOutbox(deps: DrainDeps, signal: AbortSignal): Promise
 
 async function drainTurn(deps: DrainDeps, owner: string, tenant: { tenant_id: number; name: string }): Promise<{ outcomes: Outcome[]; more: boolean }> {
   const access = { role: 'soma_worker', tenantId: tenant.tenant_id } as const
+  // read before anything is leased: where it cannot be read nothing has to wait for a lease to end
+  const generation = await deps.generation()
   const claim = await deps.worker.transaction(access, (tx) => claimOutbox(tx, tenant.tenant_id, owner, batchSize))
   if (!claim.rows.length) return { outcomes: [], more: false }
-  const generation = await deps.generation()
   const records = claim.rows.map((row) => toRecord(row, tenant.name, generation))
   const sendable = records.flatMap((record, index) => (record ? [{ record, index }] : []))
-  const answers = await deps.publisher.publish(sendable.map(({ record }) => record))
-  const outcomes = claim.rows.map((row): Outcome => ({ seq: row.seq, attempts: row.attempts, error: 'the version it names is gone', poison: true }))
+  const answers = await answersOf(
+    deps.publisher,
+    sendable.map(({ record }) => record),
+  )
+  const outcomes = claim.rows.map((row): Outcome => ({ seq: row.seq, attempts: row.attempts, error: 'the version it names is gone', poison: true, away: false }))
   for (const [place, { index }] of sendable.entries()) {
     const failure = answers[place]
     const outcome = outcomes[index] as Outcome
-    outcome.error = failure ? failure.error.message : null
+    // null is an acknowledgement; no answer at all is none
+    outcome.error = failure === undefined ? 'the transport gave no answer for it' : (failure?.error.message ?? null)
     outcome.poison = failure?.poison ?? false
+    outcome.away = failure?.away ?? false
   }
   for (const one of outcomes) if (one.error !== null) deps.onFailure(one.seq, one.error)
   await deps.worker.transaction(access, (tx) => settleOutbox(tx, tenant.tenant_id, owner, outcomes, claim.guard, claim.more))
   return { outcomes, more: claim.more }
+}
+
+/** A transport that throws has acknowledged nothing: its records wait for their next attempt, and the next tenant has its turn. */
+async function answersOf(publisher: Publisher, records: EventRecord[]): Promise<(RecordFailure | null)[]> {
+  try {
+    return records.length ? await publisher.publish(records) : []
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    return records.map((_, index) => ({ index, poison: false, error }))
+  }
 }
 
 function toRecord(row: ClaimedRow, tenant: string, generation: number): EventRecord | undefined {

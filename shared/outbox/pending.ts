@@ -1,27 +1,32 @@
 import type { Database } from '../db/index.ts'
+import { defaultTenantId } from '../tenant/index.ts'
 
+/** `pending`: not sent yet, leased rows among them. `oldestSeconds`: the age of the oldest of these. */
 export type PendingRow = { tenant: string; pending: number; dead: number; oldestSeconds: number }
-const mostTenants = 50
+const mostTenants = 2_000
+/** Rows that are looked at in all: no tenant's figure goes beyond its share, so that a scrape stays cheap however much is waiting. */
+const rowsCounted = 100_000
+const fewest = 100
 
-/** Unsent rows by tenant: of those whose turn is due, and always of `default`. Each count is made inside its tenant. */
-export async function pendingByTenant(worker: Database): Promise<PendingRow[]> {
-  const tenants = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
-    tx.query<{ tenant_id: number; name: string }>(
-      'select t.tenant_id, t.name from tenants t where t.tenant_id = 1 or t.tenant_id in (select r.tenant_id from outbox_ready r) order by t.tenant_id limit $1::integer',
+/**
+ * Unsent and dead rows of those tenants that have any, and always of `default`; tenants whose turn is due come first. Each is counted inside its tenant, up to
+ * its share of `mostRows`.
+ */
+export async function pendingByTenant(worker: Database, mostRows = rowsCounted): Promise<PendingRow[]> {
+  return worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, async (tx) => {
+    const tenants = await tx.query<{ tenant_id: number; name: string; waiting: boolean }>(
+      `select t.tenant_id, t.name, w.first is not null as waiting from tenants t
+       left join (select r.tenant_id, min(r.seq) as first from outbox_ready r group by r.tenant_id) w on w.tenant_id = t.tenant_id
+       order by t.tenant_id <> ${defaultTenantId}, w.first, t.tenant_id limit $1::integer`,
       [mostTenants],
-    ),
-  )
-  const rows: PendingRow[] = []
-  for (const { tenant_id, name } of tenants) {
-    const [row] = await worker.transaction({ role: 'soma_worker', tenantId: tenant_id, readOnly: true }, (tx) =>
-      tx.query<{ pending: string; dead: string; oldest: number }>(
-        `select (select count(*) from outbox o where o.tenant_id = $1::integer and o.status = 'pending') + (select count(*) from outbox o where o.tenant_id = $1::integer and o.status = 'leased') as pending,
-           (select count(*) from outbox o where o.tenant_id = $1::integer and o.status = 'dead') as dead,
-           coalesce(extract(epoch from now() - (select o.created_at from outbox o where o.tenant_id = $1::integer and o.status = 'pending' order by o.seq limit 1)), 0)::double precision as oldest`,
-        [tenant_id],
-      ),
     )
-    if (row) rows.push({ tenant: name, pending: Number(row.pending), dead: Number(row.dead), oldestSeconds: row.oldest })
-  }
-  return rows
+    const share = Math.max(fewest, Math.floor(mostRows / Math.max(1, tenants.filter(({ waiting }) => waiting).length)))
+    const depths = await tx.query<{ tenant_id: number; pending: string; dead: string; age: number | null }>(
+      `select d.tenant_id, d.pending, d.dead, greatest(0, extract(epoch from now() - d.oldest))::double precision as age
+       from outbox_depths($1::integer[], $2::integer) d where d.tenant_id = ${defaultTenantId} or d.pending > 0 or d.dead > 0`,
+      [tenants.map((tenant) => tenant.tenant_id), share],
+    )
+    const names = new Map(tenants.map((tenant) => [tenant.tenant_id, tenant.name]))
+    return depths.map(({ tenant_id, pending, dead, age }) => ({ tenant: names.get(tenant_id) ?? '', pending: Number(pending), dead: Number(dead), oldestSeconds: age ?? 0 }))
+  })
 }

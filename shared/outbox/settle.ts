@@ -1,15 +1,7 @@
 import type { Sql } from '../db/index.ts'
+import { awaySeconds, backoffSeconds, maxAttempts, readyAtNextAttempt } from './attempts.ts'
 
-export const maxAttempts = 10
-const baseSeconds = 1
-const longestSeconds = 300
-
-export type Outcome = { seq: string; attempts: number; error: string | null; poison: boolean }
-
-/** Seconds until the next attempt: exponential with full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015). */
-export function backoffSeconds(attempts: number, random = Math.random()): number {
-  return random * Math.min(longestSeconds, baseSeconds * 2 ** attempts)
-}
+export type Outcome = { seq: string; attempts: number; error: string | null; poison: boolean /** The transport was not there: the attempt does not count. */; away: boolean }
 
 /** Writes what became of leased rows; only those whose lease this owner still holds. Rows that failed for good are `dead` and stay visible. */
 export async function settleOutbox(tx: Sql, tenantId: number, owner: string, outcomes: Outcome[], guard: string | null, more: boolean): Promise<void> {
@@ -23,21 +15,21 @@ export async function settleOutbox(tx: Sql, tenantId: number, owner: string, out
     )
   }
   if (failed.length) {
-    const waits = failed.map((one) => backoffSeconds(one.attempts))
-    const dead = failed.map((one) => one.poison || one.attempts >= maxAttempts)
+    const waits = failed.map((one) => (one.away ? awaySeconds() : backoffSeconds(one.attempts)))
+    const dead = failed.map((one) => !one.away && (one.poison || one.attempts >= maxAttempts))
     await tx.query(
-      `update outbox o set status = case when f.dead then 'dead' else 'pending' end, next_attempt_at = now() + make_interval(secs => f.wait), last_error = f.error,
+      `update outbox o set status = case when f.dead then 'dead' else 'pending' end, next_attempt_at = now() + make_interval(secs => f.wait), last_error = f.error, attempts = o.attempts - f.uncounted,
          lease_owner = null, lease_expires_at = null
-       from unnest($2::bigint[], $4::double precision[], $5::text[], $6::boolean[]) f (seq, wait, error, dead)
+       from unnest($2::bigint[], $4::double precision[], $5::text[], $6::boolean[], $7::integer[]) f (seq, wait, error, dead, uncounted)
        where o.tenant_id = $1::integer and o.seq = f.seq and o.lease_owner = $3::uuid`,
-      [tenantId, failed.map((one) => one.seq), owner, waits, failed.map((one) => (one.error as string).slice(0, 500)), dead],
+      [tenantId, failed.map((one) => one.seq), owner, waits, failed.map((one) => (one.error as string).slice(0, 500)), dead, failed.map((one) => Number(one.away))],
     )
   }
   // with no more to claim, only what waits for its next attempt is pending: each row's time must find a ready row, not the first one's only
-  const next = more ? 'select now()' : `select min(o.next_attempt_at) from outbox o where o.tenant_id = $1::integer and o.status = 'pending' having count(*) > 0`
+  const next = more ? 'select $1::integer, now()' : readyAtNextAttempt
   await tx.query(
     `with freed as (delete from outbox_ready r where r.tenant_id = $1::integer and r.seq = $2::bigint)
-     insert into outbox_ready (tenant_id, not_before) select $1::integer, n.at from (${next}) n (at)`,
+     insert into outbox_ready (tenant_id, not_before) ${next}`,
     [tenantId, guard],
   )
 }

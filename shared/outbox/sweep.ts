@@ -1,28 +1,38 @@
 import type { Database } from '../db/index.ts'
 import type { JobReport } from '../handler/index.ts'
+import { forEachTenant } from '../tenant/index.ts'
+import { readyAtNextAttempt } from './attempts.ts'
 
-/** Sent rows stay this long for somebody who looks into a delivery; idempotency records as long as the contract says. */
+/** Sent rows stay this long for somebody who looks into a delivery; idempotency records as long as the contract says; batches longer than a flush is repeated. */
 const sentRetention = '1 hour'
 const idempotencyRetention = '24 hours'
+const batchRetention = '24 hours'
+/** What an ended operation came to can be asked for as long as this. */
+const operationRetention = '30 days'
 const batch = 5_000
 
-/** Removes sent outbox rows and old idempotency records, tenant by tenant, in batches that hold no lock for long. */
-export async function sweep(worker: Database, signal: AbortSignal): Promise<JobReport> {
-  const tenants = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
-    tx.query<{ tenant_id: number }>('select tenant_id from tenants order by tenant_id'),
-  )
+// a row that is replayed at this moment is pending again as soon as its lock is gone: it is left
+const sentRows = `delete from outbox o where o.tenant_id = $1::integer and o.status = 'sent' and o.seq in (select s.seq from outbox s where s.tenant_id = $1::integer and s.status = 'sent' and s.sent_at < now() - $2::interval limit ${batch} for update skip locked) returning 1`
+const statements = [
+  `delete from idempotency i where i.tenant_id = $1::integer and i.key in (select k.key from idempotency k where k.tenant_id = $1::integer and k.created_at < now() - interval '${idempotencyRetention}' limit ${batch}) returning 1`,
+  `delete from usage_batches b where b.tenant_id = $1::integer and b.batch_id in (select k.batch_id from usage_batches k where k.tenant_id = $1::integer and k.at < now() - interval '${batchRetention}' limit ${batch}) returning 1`,
+  `delete from operations p where p.tenant_id = $1::integer and p.operation_id in (select o.operation_id from operations o where o.tenant_id = $1::integer and o.state in ('succeeded', 'failed') and o.updated_at < now() - interval '${operationRetention}' limit ${batch}) returning 1`,
+]
+
+/** Pending rows that no ready row speaks for wait for a store that may never come. The drain leaves none behind; should one be left all the same, it costs one sweep. */
+const remindDrain = `insert into outbox_ready (tenant_id, not_before) select due.* from (${readyAtNextAttempt}) due where not exists (select from outbox_ready r where r.tenant_id = $1::integer)`
+
+/** Removes sent outbox rows, old idempotency records, the ids of batches of reads and ended operations, tenant by tenant, in batches that hold no lock for long. */
+export async function sweep(worker: Database, signal: AbortSignal, keepSent = sentRetention): Promise<JobReport> {
   let done = 0
-  for (const { tenant_id: tenantId } of tenants) {
-    for (const text of [
-      `delete from outbox o where o.tenant_id = $1::integer and o.seq in (select s.seq from outbox s where s.tenant_id = $1::integer and s.status = 'sent' and s.sent_at < now() - interval '${sentRetention}' limit ${batch}) returning 1`,
-      `delete from idempotency i where i.tenant_id = $1::integer and i.key in (select k.key from idempotency k where k.tenant_id = $1::integer and k.created_at < now() - interval '${idempotencyRetention}' limit ${batch}) returning 1`,
-    ]) {
-      for (let removed = batch; removed === batch; ) {
-        if (signal.aborted) return { done, remaining: true }
-        removed = (await worker.transaction({ role: 'soma_worker', tenantId }, (tx) => tx.query(text, [tenantId]))).length
+  const all = await forEachTenant(worker, signal, async (tenantId) => {
+    await worker.transaction({ role: 'soma_worker', tenantId }, (tx) => tx.query(remindDrain, [tenantId]))
+    for (const [text, ...more] of [[sentRows, keepSent] as const, ...statements.map((statement) => [statement] as const)]) {
+      for (let removed = batch; removed === batch && !signal.aborted; ) {
+        removed = (await worker.transaction({ role: 'soma_worker', tenantId }, (tx) => tx.query(text, [tenantId, ...more]))).length
         done += removed
       }
     }
-  }
-  return { done, remaining: false }
+  })
+  return { done, remaining: !all }
 }

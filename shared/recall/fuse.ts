@@ -1,9 +1,10 @@
 import type { LexicalArm } from './lexical.ts'
 import type { VectorHit } from './nearest.ts'
 import type { RecallInput, ScoreBreakdown } from './schema.ts'
+import type { Hit } from './view.ts'
 import { recencyDays, semanticWeight } from './weights.ts'
 
-export type Candidate = { key: string; score: number; breakdown: ScoreBreakdown; bm25: number; cosine: number | null }
+export type Candidate = { key: string; score: number; breakdown: ScoreBreakdown; bm25: number; cosine: number | null; closed: boolean }
 
 /**
  * One list from both arms: lexical = bm25 / mass (the share of the query's information that matched), semantic = max(0, cosine); each weighted,
@@ -16,9 +17,9 @@ export function fuse(lexical: LexicalArm, nearest: VectorHit[], input: Pick<Reca
   const recency = input.weights?.recency ?? 0
   const importance = input.weights?.importance ?? 0
   const sum = words + semantic + recency + importance
-  const merged = new Map<string, { bm25: number; cosine: number | null; importance: number; occurredAt: Date }>()
-  if (input.mode !== 'vector') for (const hit of lexical.hits) merged.set(hit.key, { bm25: hit.bm25, cosine: null, importance: hit.importance, occurredAt: hit.occurredAt })
-  for (const hit of nearest) merged.set(hit.key, { bm25: merged.get(hit.key)?.bm25 ?? 0, cosine: hit.cosine, importance: hit.importance, occurredAt: hit.occurredAt })
+  const merged = new Map<string, Hit & { bm25: number; cosine: number | null }>()
+  if (input.mode !== 'vector') for (const hit of lexical.hits) merged.set(hit.key, { ...hit, cosine: null })
+  for (const hit of nearest) merged.set(hit.key, { ...hit, bm25: merged.get(hit.key)?.bm25 ?? 0 })
   const list = [...merged].map(([key, one]): Candidate => {
     const ageDays = Math.max(0, now.getTime() - one.occurredAt.getTime()) / 86_400_000
     const breakdown = {
@@ -29,7 +30,7 @@ export function fuse(lexical: LexicalArm, nearest: VectorHit[], input: Pick<Reca
       importance: round((importance * one.importance) / 10 / sum),
     }
     const score = round(breakdown.lexical + breakdown.semantic + breakdown.recency + breakdown.importance)
-    return { key, score, breakdown, bm25: one.bm25, cosine: one.cosine }
+    return { key, score, breakdown, bm25: one.bm25, cosine: one.cosine, closed: one.closed }
   })
   return list.filter((one) => one.score > 0).sort((a, b) => b.score - a.score || Number(BigInt(a.key) - BigInt(b.key)))
 }

@@ -1,9 +1,10 @@
 import type { Sql } from '../db/index.ts'
 import type { Params } from '../filter/index.ts'
 import type { Scope } from './scope.ts'
+import { type Hit, type HitRow, hitColumns, hitOf, memoryOfHit, type View } from './view.ts'
 import { bm25, candidates } from './weights.ts'
 
-export type LexicalHit = { key: string; bm25: number; importance: number; occurredAt: Date }
+export type LexicalHit = Hit & { bm25: number }
 export type LexicalArm = { hits: LexicalHit[] /** The sum of idf over all query terms: what a memory with every term once would score. */; mass: number; candidates: number }
 
 /** idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5)) */
@@ -11,28 +12,29 @@ const idf = (n: number, df: number) => Math.log(1 + (n - df + 0.5) / (df + 0.5))
 
 /**
  * BM25 over the postings of one scope: score = Σ idf(t) · tf·(k1+1) / (tf + k1·max(1, len/100)). df is counted from the very rows that are read,
- * so it is exact. `where` holds the conditions on memories as m; its values are in `p`, the tenant first.
+ * so it is exact. `view` says which rows of memories count; its values are in `p`, the tenant first.
  */
-export async function searchLexical(tx: Sql, scope: Scope, terms: string[], where: string, p: Params): Promise<LexicalArm> {
+export async function searchLexical(tx: Sql, scope: Scope, terms: string[], view: View, p: Params): Promise<LexicalArm> {
   if (!terms.length) return { hits: [], mass: 0, candidates: 0 }
   const namespace = p.add(scope.namespaceKey, 'integer')
-  const own = scope.column === 'user_key' ? ` and p.user_key = ${p.add(scope.key, 'integer')}` : ''
+  const user = scope.column === 'user_key' ? p.add(scope.key, 'integer') : undefined
   const n = p.add(scope.memories, 'double precision')
   const list = p.add(terms, 'text[]')
-  const rows = await tx.query<{ memory_key: string; score: number; importance: number; occurred_at: Date; df: Record<string, number>; total: string }>(
+  const { known } = view
+  const rows = await tx.query<HitRow & { score: number; df: Record<string, number>; total: string }>(
     `with hits as materialized (
-       select p.memory_key, p.term, p.tf, p.len from postings p where p.tenant_id = $1::integer and p.namespace_key = ${namespace}${own} and p.term = any (${list})
+       ${postingsAt(known, `p.tenant_id = $1::integer and p.namespace_key = ${namespace} and p.term = any (${list})${user ? ` and p.user_key = ${user}` : ''}`)}
      ), frequency as materialized (
        select f.term, f.df, ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * ${1 + bm25.k1}::double precision as weight
        from (select h.term, count(*)::double precision as df from hits h group by h.term) f
      ), scored as materialized (
-       select h.memory_key, sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
+       select h.memory_key${known ? ', max(h.closed) as closed' : ''}, sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
        from hits h join frequency f on f.term = h.term group by h.memory_key
      )
-     select s.memory_key, s.score, m.importance, m.occurred_at, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
-     from (select o.memory_key, o.score from scored o order by o.score desc, o.memory_key) s
+     select s.memory_key, s.score, ${hitColumns}, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
+     from (select * from scored o order by o.score desc, o.memory_key) s
      -- row by row in the order of the score, until there are enough: conditions are looked at for few
-     cross join lateral (select m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at from memories m where m.tenant_id = $1::integer and m.memory_key = s.memory_key and ${where} limit 1) m
+     ${memoryOfHit(view, 's', 'both')}
      order by s.score desc, s.memory_key limit ${candidates.lexical}`,
     p.values,
   )
@@ -40,17 +42,29 @@ export async function searchLexical(tx: Sql, scope: Scope, terms: string[], wher
   const total = Math.max(scope.memories, ...Object.values(df), 1)
   const mass = terms.reduce((sum, term) => sum + idf(total, Object.hasOwn(df, term) ? (df[term] as number) : 0), 0)
   return {
-    hits: rows.map((row) => ({ key: row.memory_key, bm25: row.score, importance: row.importance, occurredAt: row.occurred_at })),
+    hits: rows.map((row) => ({ ...hitOf(row), bm25: row.score })),
     mass,
     candidates: Number(rows[0]?.total ?? 0),
   }
 }
 
-/** Which of the query's terms each memory holds, for `explain`. */
-export async function matchedTerms(tx: Sql, tenantId: number, keys: string[], terms: string[]): Promise<Map<string, string[]>> {
+/** The words that were known at an instant; a version that was closed since brings the words it had, and its number as `closed`. */
+function postingsAt(known: string | undefined, where: string): string {
+  const open = 'p.memory_key, p.term, p.tf, p.len'
+  if (known === undefined) return `select ${open} from postings p where ${where}`
+  // of the very second, or of no second that is known, the memory itself tells
+  const recorded = `(p.recorded_second < second_of(${known}) or (p.recorded_second in (second_of(${known}), 2147483647) and was_recorded(p.tenant_id, p.memory_key, ${known})))`
+  return `select ${open}, null::integer as closed from postings p where ${where} and ${recorded}
+       union all
+       select ${open}, p.version from closed_postings p where ${where} and p.closed_at > ${known} and p.recorded_at <= ${known}`
+}
+
+/** Which of the query's terms each memory holds, or held at the instant, for `explain`. */
+export async function matchedTerms(tx: Sql, tenantId: number, keys: string[], terms: string[], asOf: string | undefined): Promise<Map<string, string[]>> {
+  const where = 'p.tenant_id = $1::integer and p.memory_key = any ($2::bigint[]) and p.term = any ($3::text[])'
   const rows = await tx.query<{ memory_key: string; terms: string[] }>(
-    'select p.memory_key, array_agg(p.term order by p.term) as terms from postings p where p.tenant_id = $1::integer and p.memory_key = any ($2::bigint[]) and p.term = any ($3::text[]) group by p.memory_key',
-    [tenantId, keys, terms],
+    `select h.memory_key, array_agg(h.term order by h.term) as terms from (${postingsAt(asOf && '$4::timestamptz', where)}) h group by h.memory_key`,
+    [tenantId, keys, terms, ...(asOf ? [asOf] : [])],
   )
   return new Map(rows.map((row) => [row.memory_key, row.terms]))
 }

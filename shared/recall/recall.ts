@@ -1,85 +1,146 @@
 import type { Sql } from '../db/index.ts'
-import type { Embedder } from '../embed/index.ts'
+import { type EmbedCall, type Embedder, type Embedders, embedderOf, isOf, isRefusal, tokensOf } from '../embed/index.ts'
 import { type Params, params } from '../filter/index.ts'
-import { conditionsOf, presentAt, selectionOf } from '../memory/index.ts'
+import { selectionOf, settleInstant } from '../memory/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { tokenize } from '../text/index.ts'
 import { fuse } from './fuse.ts'
 import { type LexicalArm, searchLexical } from './lexical.ts'
 import { readTail, searchNearest, searchTail, type TailRow, type VectorHit } from './nearest.ts'
 import { present } from './present.ts'
+import { readReplay, replayRecall, signReplay } from './replay.ts'
 import { RecallIn, type RecallInput, type RecallOut } from './schema.ts'
 import { findScope } from './scope.ts'
+import { type View, viewOf } from './view.ts'
 import { tailSize } from './weights.ts'
 
-/** What a recall needs beside the caller: the embedder, and who hears why an arm failed. */
-export type RecallDeps = { embedder: Embedder; onDegraded: (reason: string, error: unknown) => void }
+/**
+ * What a recall needs beside the caller: the embedders, who hears why an arm failed, who counts what it used (`namespaceKey` 0: nothing is stored
+ * there), and the installation's generation for its tokens. `only` searches this model, whichever is meant to be: to compare two.
+ */
+export type RecallDeps = Embedders & {
+  onDegraded: (reason: string, error: unknown) => void
+  onRecalled?: (use: { tenantId: number; namespaceKey: number; embeddedTokens: number }) => void
+  generation: () => Promise<number>
+  only?: Embedder
+}
 
-/** The memories that answer a query best, within the caller's tenant and scope. Reads nothing but snapshots and writes nothing. @throws AppError forbidden, invalid, scope_conflict */
+/**
+ * The memories that answer a query best, within the caller's tenant and scope, now or as of an instant; with `replay` the very answer that was given
+ * before. Reads nothing but snapshots and writes nothing. @throws AppError forbidden, invalid, scope_conflict, gone; as settleInstant
+ */
 export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise<RecallOut> {
   requireScope(ctx, 'memory:read')
   const started = performance.now()
   const input = RecallIn.parse(body)
   const selection = selectionOf(input)
+  const generation = await deps.generation()
+  if (input.replay !== undefined) {
+    const answer = readReplay(ctx, input, input.replay, generation)
+    const replayed = { ...(await replayRecall(ctx, answer)), took_ms: elapsed(started), degraded: false, degraded_reasons: [], replay: input.replay }
+    deps.onRecalled?.({ tenantId: ctx.tenantId, namespaceKey: 0, embeddedTokens: 0 })
+    return replayed
+  }
+  await settleInstant(ctx, input.as_of)
   const terms = [...new Set(tokenize(input.query))].slice(0, 256)
   const degraded: string[] = []
   const failed = (reason: string, error: unknown): undefined => {
     if (!degraded.includes(reason)) degraded.push(reason)
     deps.onDegraded(reason, error)
   }
-  const query = input.mode === 'lexical' ? undefined : await embedQuery(deps.embedder, input.query, ctx.signal).catch((error) => failed('embedder_unavailable', error))
+  const call = { tenant: ctx.tenant, signal: ctx.signal }
+  const embed = (model: Embedder) => embedQuery(model, input.query, call).catch((error) => failed(reasonOf(error), error))
 
-  const conditions = (p: Params): string => {
-    const valid = input.valid_at === undefined ? 'now()' : p.add(input.valid_at, 'timestamptz')
-    const types = input.memory_types ? [`m.memory_type = any (${p.add(input.memory_types, 'text[]')})`] : []
-    return [presentAt(valid), ...types, ...conditionsOf(selection, p)].join(' and ')
-  }
+  const view = (p: Params) => viewOf(input, selection, p)
   const access = { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true } as const
-  const model = deps.embedder
-  const finish = async (tx: Sql, { lexical, nearest }: Gathered): Promise<RecallOut> => {
-    const ranked = fuse(lexical, nearest, input, model.model, new Date())
-    const results = await present(tx, ctx.tenantId, ranked, input, conditions, { lexical, terms, model: model.model })
-    return { results, total_candidates: Math.max(ranked.length, lexical.candidates), took_ms: elapsed(started), degraded: degraded.length > 0, degraded_reasons: degraded }
+  const finish = async (tx: Sql, { lexical, nearest, model }: Gathered): Promise<RecallOut> => {
+    const ranked = fuse(lexical, nearest, input, model.model, input.as_of === undefined ? new Date() : new Date(input.as_of))
+    const results = await present(tx, ctx.tenantId, ranked, input, view, { lexical, terms, model: model.model })
+    const total = Math.max(ranked.length, lexical.candidates)
+    const named = results.map(({ id, version, score, score_breakdown: breakdown }) => ({ id, version, score, breakdown }))
+    const replay = signReplay(ctx, input, { generation, total, results: named })
+    return { results, total_candidates: total, took_ms: elapsed(started), degraded: degraded.length > 0, degraded_reasons: degraded, replay }
   }
   // one snapshot for both arms; where nothing waits for its vector the answer is read in it too
-  const first = await ctx.app.transaction(access, async (tx) => {
-    const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, terms, query, model, conditions })
-    return gathered.tail.length ? { gathered } : { answer: await finish(tx, gathered) }
-  })
-  if (first.answer) return first.answer
-  const { gathered } = first
+  const search = (model: Embedder, query: Float32Array | undefined, settled: boolean) =>
+    ctx.app.transaction(access, async (tx) => {
+      const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, terms, query, model, view })
+      const instead = settled || gathered.searched === null || isOf(model, gathered.searched) ? undefined : gathered.searched
+      return { query, gathered, instead, answer: gathered.tail.length || instead ? undefined : await finish(tx, gathered) }
+    })
+  const first = await inOneModel(deps, input.mode === 'lexical', embed, search, () => degraded.splice(0))
+  const { gathered, query } = first
+  const counted = (answer: RecallOut): RecallOut => {
+    deps.onRecalled?.({ tenantId: ctx.tenantId, namespaceKey: gathered.namespaceKey, embeddedTokens: query ? tokensOf(input.query) : 0 })
+    return answer
+  }
+  if (first.answer) return counted(first.answer)
   // embedding may call another server: no transaction is open meanwhile
-  const tail = await searchTail(gathered.tail.slice(0, tailSize), query as Float32Array, model, ctx.signal).catch((error) => failed('embedder_unavailable', error))
+  const tail = await searchTail(gathered.tail.slice(0, tailSize), query as Float32Array, gathered.model, call).catch((error) => failed(reasonOf(error), error))
   if (tail) gathered.nearest.push(...tail)
   if (gathered.tail.length > tailSize) failed('index_lag', undefined)
-  return ctx.app.transaction(access, (tx) => finish(tx, gathered))
+  return counted(await ctx.app.transaction(access, (tx) => finish(tx, gathered)))
 }
 
-type Gathered = { lexical: LexicalArm; nearest: VectorHit[]; tail: TailRow[] }
-type Search = { userId: string | undefined; terms: string[]; query: Float32Array | undefined; model: Embedder; conditions: (p: Params) => string }
+const lastSearched = new WeakMap<RecallDeps, Embedder>()
+const attempts = 3
+type Attempt = { instead: Model | undefined }
 
-async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, terms, query, model, conditions }: Search): Promise<Gathered> {
-  const found: Gathered = { lexical: { hits: [], mass: 0, candidates: 0 }, nearest: [], tail: [] }
+/**
+ * The query is embedded before the snapshot is taken, so by a guess at the model that is searched; when the snapshot says another, all is done again in that.
+ * So an answer compares vectors of one model only, and a switch is followed from its commit on. Who loses three times in a row searches what was kept.
+ */
+async function inOneModel<Found extends Attempt>(
+  deps: RecallDeps,
+  lexical: boolean,
+  embed: (model: Embedder) => Promise<Float32Array | undefined>,
+  search: (model: Embedder, query: Float32Array | undefined, settled: boolean) => Promise<Found>,
+  forgetFailures: () => void,
+): Promise<Found> {
+  let model = deps.only ?? lastSearched.get(deps) ?? deps.embedder
+  for (let attempt = 1; ; attempt++) {
+    const query = lexical ? undefined : await embed(model)
+    const found = await search(model, query, lexical || deps.only !== undefined || attempt === attempts)
+    if (!found.instead) return found
+    forgetFailures()
+    model = embedderOf(deps, found.instead)
+    lastSearched.set(deps, model)
+  }
+}
+
+type Model = { name: string; dimension: number }
+type Gathered = { model: Embedder; searched: Model | null; lexical: LexicalArm; nearest: VectorHit[]; tail: TailRow[]; namespaceKey: number }
+type Search = { userId: string | undefined; terms: string[]; query: Float32Array | undefined; model: Embedder; view: (p: Params) => View }
+
+async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, terms, query, model, view }: Search): Promise<Gathered> {
+  const found: Gathered = { model, searched: null, lexical: { hits: [], mass: 0, candidates: 0 }, nearest: [], tail: [], namespaceKey: 0 }
   const scope = await findScope(tx, tenantId, input.namespace, userId, { name: model.model, dimension: model.dimension })
   if (!scope) return found
+  found.namespaceKey = scope.namespaceKey
+  found.searched = scope.searched
   if (input.mode !== 'vector') {
     const p = params([tenantId])
-    found.lexical = await searchLexical(tx, scope, terms, conditions(p), p)
+    found.lexical = await searchLexical(tx, scope, terms, view(p), p)
   }
   if (query && scope.modelKey !== null) {
     const p = params([tenantId])
-    found.nearest = await searchNearest(tx, tenantId, { ...scope, modelKey: scope.modelKey }, query, found.lexical.hits, conditions(p), p)
+    found.nearest = await searchNearest(tx, tenantId, { ...scope, modelKey: scope.modelKey }, query, found.lexical.hits, view(p), p)
   }
   if (query && scope.hasTail && input.consistency === 'read_your_writes') {
     const p = params([tenantId])
-    found.tail = await readTail(tx, scope, conditions(p), p)
+    found.tail = await readTail(tx, scope, view(p), p)
   }
   return found
 }
 
-async function embedQuery(embedder: Embedder, query: string, signal?: AbortSignal): Promise<Float32Array | undefined> {
-  const [vector] = await embedder.embed([query], signal)
+async function embedQuery(embedder: Embedder, query: string, call: EmbedCall): Promise<Float32Array | undefined> {
+  const [vector] = await embedder.embed([query], { ...call, purpose: 'query' })
   return vector
+}
+
+/** A server that is there and does not take a text is another thing than one that is away. */
+function reasonOf(error: unknown): string {
+  return isRefusal(error) ? 'embedder_refused' : 'embedder_unavailable'
 }
 
 function elapsed(started: number): number {

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 /** Tenants that get a label of their own; the rest are folded into `other`. */
-const maxTenantLabels = 1000
+export const maxTenantLabels = 1000
 
 export type Metrics = ReturnType<typeof createMetrics>
 
@@ -13,11 +13,25 @@ export function createMetrics() {
   const metrics = {
     apiRequests: new Counter({ name: 'api_requests_total', help: 'HTTP requests by route template', labelNames: ['endpoint', 'method', 'status'], registers }),
     apiLatency: new Histogram({ name: 'api_request_latency_seconds', help: 'Time to answer an HTTP request', labelNames: ['endpoint', 'method'], buckets: seconds, registers }),
-    outboxPending: new Gauge({ name: 'outbox_pending', help: 'Outbox rows not yet sent', labelNames: ['tenant'], registers }),
+    requestsLimited: new Counter({
+      name: 'requests_limited_total',
+      help: 'Requests refused by a rate limit: of the key, the tenant, or batches',
+      labelNames: ['limit'],
+      registers,
+    }),
+    outboxPending: new Gauge({ name: 'outbox_pending', help: 'Outbox rows not yet sent (counted up to a bound)', labelNames: ['tenant'], registers }),
+    outboxDead: new Gauge({ name: 'outbox_dead', help: 'Outbox rows whose attempts have run out', labelNames: ['tenant'], registers }),
     walLag: new Gauge({ name: 'memory_wal_lag_seconds', help: 'Age of the oldest unsent outbox row', labelNames: ['tenant'], registers }),
-    breakerState: new Gauge({ name: 'circuit_breaker_state', help: '1 for the state the breaker of the tenant is in', labelNames: ['tenant', 'state'], registers }),
+    breakerState: new Gauge({ name: 'circuit_breaker_state', help: '1 for the worst state of the breakers for the tenant', labelNames: ['tenant', 'state'], registers }),
+    dependencyState: new Gauge({ name: 'dependency_breaker_state', help: '1 for the state of the breaker of the dependency', labelNames: ['dependency', 'state'], registers }),
     consumed: new Counter({ name: 'consumer_messages_consumed_total', help: 'Event records taken', labelNames: ['topic'], registers }),
     consumeFailures: new Counter({ name: 'consumer_process_failure_total', help: 'Event records that failed', labelNames: ['component'], registers }),
+    consumerLag: new Gauge({
+      name: 'consumer_lag',
+      help: 'Event records of a partition that a consumer group has not done yet',
+      labelNames: ['topic', 'partition', 'group'],
+      registers,
+    }),
     persistence: new Histogram({
       name: 'memory_persistence_duration_seconds',
       help: 'Time of a write with its commit',
@@ -26,22 +40,44 @@ export function createMetrics() {
       registers,
     }),
     indexLag: new Gauge({ name: 'memory_index_lag_seconds', help: 'From commit to indexed, of the last batch', registers }),
+    modelCoverage: new Gauge({
+      name: 'embedding_model_coverage',
+      help: 'Share of the vectors that a model has, as the job reembed last counted it',
+      labelNames: ['model', 'use'],
+      registers,
+    }),
     vectorFailures: new Counter({ name: 'vector_put_failures_total', help: 'Vectors that could not be written', registers }),
+    journalPending: new Gauge({ name: 'journal_pending', help: 'Appends in the journal that are not stored yet', registers }),
+    journalOldest: new Gauge({ name: 'journal_oldest_seconds', help: 'Age of the oldest of these', registers }),
+    journalBytes: new Gauge({ name: 'journal_bytes', help: 'Size of the journal', registers }),
+    journalFailed: new Gauge({ name: 'journal_failed', help: 'Appends that could not be stored and wait for an operator', registers }),
     dbWriteLatency: new Histogram({ name: 'db_write_latency_seconds', help: 'Time of a write transaction', buckets: seconds, registers }),
   }
   metrics.outboxPending.set({ tenant: 'default' }, 0)
+  metrics.outboxDead.set({ tenant: 'default' }, 0)
   metrics.walLag.set({ tenant: 'default' }, 0)
-  metrics.breakerState.set({ tenant: 'default', state: 'open' }, 0)
-  metrics.breakerState.set({ tenant: 'default', state: 'closed' }, 1)
-  return { ...metrics, text: () => registry.metrics(), contentType: registry.contentType }
+  const fills: (() => void)[] = []
+  return {
+    ...metrics,
+    /** What is read when somebody looks. */
+    beforeScrape: (fill: () => void) => void fills.push(fill),
+    text() {
+      for (const fill of fills) fill()
+      return registry.metrics()
+    },
+    contentType: registry.contentType,
+  }
 }
 
+type Backlog = { tenant: string; pending: number; dead: number; oldestSeconds: number }
+
 /** Keeps the first (busiest) tenants apart and folds the rest, so that the label never grows without bound. */
-export function foldTenants(rows: { tenant: string; pending: number; oldestSeconds: number }[]): { tenant: string; pending: number; oldestSeconds: number }[] {
-  const sorted = rows.toSorted((a, b) => b.pending - a.pending)
+export function foldTenants(rows: Backlog[]): Backlog[] {
+  const sorted = rows.toSorted((a, b) => b.pending - a.pending || b.dead - a.dead)
   const rest = sorted.slice(maxTenantLabels)
   if (!rest.length) return sorted
-  const other = { tenant: 'other', pending: rest.reduce((sum, row) => sum + row.pending, 0), oldestSeconds: Math.max(...rest.map((row) => row.oldestSeconds)) }
+  const sum = (figure: 'pending' | 'dead') => rest.reduce((total, row) => total + row[figure], 0)
+  const other = { tenant: 'other', pending: sum('pending'), dead: sum('dead'), oldestSeconds: Math.max(...rest.map((row) => row.oldestSeconds)) }
   return [...sorted.slice(0, maxTenantLabels), other]
 }
 

@@ -1,16 +1,19 @@
 import type { Database } from '../db/index.ts'
 import { AppError } from '../problem/index.ts'
+import type { Limits } from './limits.ts'
 
 export const memoryScopes = ['memory:read', 'memory:write', 'memory:delete', 'memory:history'] as const
+/** All that the key of a tenant can have. */
+export const tenantScopes = [...memoryScopes, 'admin', 'outbox:read', 'outbox:write'] as const
 /** `platform:*` exists only on keys of the system tenant and is the only way across tenants. */
-export const allScopes = [...memoryScopes, 'admin', 'platform:tenants'] as const
+export const allScopes = [...tenantScopes, 'platform:tenants', 'platform:outbox'] as const
 export type Scope = (typeof allScopes)[number]
 
 export const systemTenantId = 0
 export const defaultTenantId = 1
 
 /** Who calls, as the verified credential says; never from a body. */
-export type Caller = { tenantId: number; tenant: string; actor: string; scopes: ReadonlySet<Scope> }
+export type Caller = { tenantId: number; tenant: string; actor: string; scopes: ReadonlySet<Scope>; limits: Limits }
 
 /** What every verb is given: the caller, the databases by role, and the request it serves. */
 export type Ctx = Caller & { app: Database; worker: Database; requestId: string; traceparent?: string | undefined; signingKey: string; signal?: AbortSignal }

@@ -1,1 +1,2 @@
-export { countTerms, tokenize, tokenizerRevision } from './tokenize.ts'
+export { foldText, requiredTerms } from './required.ts'
+export { countTerms, termsOf, tokenize, tokenizerRevision } from './tokenize.ts'

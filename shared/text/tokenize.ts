@@ -7,8 +7,8 @@ export const tokenizerRevision = 1
 const stopWords = new Set(english.stop)
 const irregular: Record<string, string> = Object.assign(Object.create(null), english.irregular)
 // letters, marks and digits; an apostrophe joins ("caroline's"), the part after it is cut below
-const word = /[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*/gu
-const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u
+export const word = /[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*/gu
+export const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u
 /** No index entry grows without bound: what is longer is cut, at write and at query time alike. */
 const longestTerm = 64
 
@@ -56,4 +56,11 @@ export function countTerms(text: string, language?: string | null): { counts: Ma
   const terms = tokenize(text, language)
   for (const term of terms) counts.set(term, Math.min(32767, (counts.get(term) ?? 0) + 1))
   return { counts, length: terms.length }
+}
+
+/** What stands for a memory in the postings: the words of its text, and each of its tags once, as `#tag`. `length` counts the words alone. */
+export function termsOf({ text, language, tags }: { text: string; language?: string | null; tags: readonly string[] }): { counts: Map<string, number>; length: number } {
+  const terms = countTerms(text, language)
+  for (const tag of tags) terms.counts.set(`#${tag}`, 1)
+  return terms
 }

@@ -1,2 +1,5 @@
+export { tenantUsage, type Usage, type UsageBucket, UsageIn, type UsageOut } from './hours.ts'
+export { createReadMeter, type ReadMeter, type ReadUse } from './meter.ts'
+export { listNamespaces, listSessions, listUsers, type NamesPage, type NamespaceOut, NamespacesIn, type SessionOut, SessionsIn, type UserOut, UsersIn } from './names.ts'
 export { rollupUsage } from './rollup.ts'
 export { type Stats, tenantStats } from './stats.ts'

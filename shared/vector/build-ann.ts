@@ -6,13 +6,15 @@ const partitions = 8
 /** With this many memories still to be indexed a load is going on: measured, 100 vectors take 622 ms with the graph in place and 1.3 ms without. */
 const busyFrom = 1_000
 
+export const annIndexName = (tenantId: number, namespaceKey: number, modelKey: number): string => `vectors_ann_${tenantId}_${namespaceKey}_${modelKey}`
+
 /**
  * Builds one partial HNSW index for each (tenant, namespace, model) whose scope has grown to `from` memories: only large scopes pay for graph
- * insertion, and a tenant's graph holds nothing of another. The embedded engine has none: its exact scan serves what fits on a laptop.
+ * insertion, and a tenant's graph holds nothing of another. Removes those of models that were dropped. The embedded engine has none: its exact scan serves what fits on a laptop.
  */
 export async function buildAnn(db: { worker: Database; owner: Database }, from: number, signal: AbortSignal): Promise<JobReport> {
   if (db.owner.engine === 'pglite') return { done: 0, remaining: false, detail: { skipped: 'the embedded engine searches exactly' } }
-  let done = 0
+  let done = await dropUnused(db, signal)
   for (const large of await largeScopes(db.worker, from)) {
     if (signal.aborted) return { done, remaining: true }
     if (await buildIndex(db.owner, large)) done++
@@ -30,8 +32,11 @@ async function largeScopes(worker: Database, from: number): Promise<Large[]> {
       tx.query<{ namespace_key: number; model_key: number; dimension: number }>(
         `select s.scope_key as namespace_key, e.model_key, e.dimension from scope_stats s
          join scopes n on n.tenant_id = s.tenant_id and n.scope_key = s.scope_key and n.user_id is null
-         cross join embedding_models e
-         where s.tenant_id = $1::integer and s.memories >= $2::bigint
+         cross join embedding_models e left join embedding_roles r on true
+         where s.tenant_id = $1::integer and s.memories >= $2::bigint and e.dropped_at is null and (r.searched is null or e.model_key in (r.searched, r.kept))
+           -- a model that is being introduced gets its graph when its vectors are there
+           and (select count(*) from (select from memories m where m.tenant_id = $1::integer and m.namespace_key = s.scope_key and not exists (
+             select from vectors v where v.tenant_id = $1::integer and v.model_key = e.model_key and v.memory_key = m.memory_key) limit ${busyFrom}) missing) < ${busyFrom}
            and (select count(*) from (select from vector_pending q where q.tenant_id = $1::integer and q.namespace_key = s.scope_key limit ${busyFrom}) waiting) < ${busyFrom}
            and exists (select from vectors v where v.tenant_id = $1::integer and v.namespace_key = s.scope_key and v.model_key = e.model_key)`,
         [tenantId, from],
@@ -42,8 +47,32 @@ async function largeScopes(worker: Database, from: number): Promise<Large[]> {
   return found
 }
 
+/** Indexes of dropped models: whether their rows are gone already or not, nobody searches them. */
+async function dropUnused({ worker, owner }: { worker: Database; owner: Database }, signal: AbortSignal): Promise<number> {
+  const unused = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
+    tx.query<{ name: string }>(
+      `select c.relname as name from pg_class c join embedding_models e on e.model_key = substring(c.relname from '^vectors_ann_[0-9]+_[0-9]+_([0-9]+)$')::integer
+       where c.relkind = 'i' and c.relnamespace = current_schema()::regnamespace and e.dropped_at is not null order by 1`,
+    ),
+  )
+  let done = 0
+  for (const { name } of unused) {
+    if (signal.aborted) return done
+    await owner.maintenance(async (sql) => {
+      await sql.query('set role soma_owner')
+      try {
+        await sql.query(`drop index concurrently if exists ${name}`)
+      } finally {
+        await sql.query('reset role')
+      }
+    })
+    done++
+  }
+  return done
+}
+
 async function buildIndex(owner: Database, { tenantId, namespaceKey, modelKey, dimension }: Large): Promise<boolean> {
-  const name = `vectors_ann_${tenantId}_${namespaceKey}_${modelKey}`
+  const name = annIndexName(tenantId, namespaceKey, modelKey)
   return owner.maintenance(async (sql) => {
     const [state] = await sql.query<{ valid: boolean }>('select i.indisvalid as valid from pg_index i where i.indexrelid = to_regclass($1::text)', [name])
     if (state?.valid) return false

@@ -1,9 +1,24 @@
 import { type Database, type Sql, singly } from '../db/index.ts'
-import { type Embedder, vectorText } from '../embed/index.ts'
+import { type Embedder, type Embedders, embedderOf, isOf, isRefusal, plainText } from '../embed/index.ts'
 import type { EventRecord, RecordFailure } from '../handler/index.ts'
-import { applyByTenant, sortRecords, type TenantBatch } from '../outbox/index.ts'
+import { applyByTenant, NeverApplies, sortRecords, type TenantBatch } from '../outbox/index.ts'
+import { AppError } from '../problem/index.ts'
+import { resolveModel } from './models.ts'
+import { type Model, readRoles } from './roles.ts'
+import { writeVectors } from './write-vectors.ts'
 
-export type IndexDeps = { worker: Database; embedder: Embedder; generation: () => Promise<number>; onIndexed?: (lagSeconds: number) => void; onFailure?: () => void }
+export type IndexDeps = Embedders & {
+  worker: Database
+  generation: () => Promise<number>
+  onIndexed?: (lagSeconds: number) => void
+  onFailure?: () => void
+  /** The model that is kept beside could not be asked; nothing is lost by it. */
+  onBesideFailure?: (error: unknown) => void
+}
+/** How long a batch waits for the model beside, and how long that is left alone after it failed. */
+const besideMs = 5_000
+const restMs = 30_000
+const attempts = 3
 type Wanted = { memory_key: string; version: number; text: string; namespace_key: number; user_key: number | null; recorded_at: Date }
 
 /** Embeds the versions that a batch of events names, as far as they are still the present ones, and upserts them under a version guard. */
@@ -15,24 +30,68 @@ export async function indexVectors(deps: IndexDeps, records: readonly EventRecor
   return applyByTenant(relevant, failures, (batch) => indexBatch(deps, batch))
 }
 
-async function indexBatch({ worker, embedder, onIndexed, onFailure }: IndexDeps, { tenantId, events }: TenantBatch): Promise<void> {
+async function indexBatch(deps: IndexDeps, { tenantId, tenant, events }: TenantBatch): Promise<void> {
   const access = { role: 'soma_worker', tenantId } as const
-  const wanted = await selectWanted(
-    singly(worker, { ...access, readOnly: true }),
-    tenantId,
-    events.map(({ event }) => event.id),
-  )
-  if (!wanted.length) return
-  try {
-    // embedding may take seconds: no transaction is open meanwhile
-    const vectors = await embedder.embed(wanted.map((row) => row.text))
-    const modelKey = await resolveModel(worker, embedder)
-    await upsertVectors(singly(worker, access), tenantId, modelKey, wanted, vectors)
-  } catch (error) {
-    onFailure?.()
-    throw error
+  const ids = events.map(({ event }) => event.id)
+  for (let attempt = 1; ; attempt++) {
+    const wanted = await selectWanted(singly(deps.worker, { ...access, readOnly: true }), tenantId, ids)
+    if (!wanted.length) return
+    try {
+      if (!(await embedWanted(deps, { tenantId, tenant }, wanted))) {
+        if (attempt < attempts) continue
+        throw new AppError('conflict', 'The model that is searched was switched again and again while this was indexed.')
+      }
+    } catch (error) {
+      deps.onFailure?.()
+      throw error
+    }
+    deps.onIndexed?.(Math.max(...wanted.map((row) => (Date.now() - row.recorded_at.getTime()) / 1000)))
+    return
   }
-  onIndexed?.(Math.max(...wanted.map((row) => (Date.now() - row.recorded_at.getTime()) / 1000)))
+}
+
+/** False when another model was made the searched one meanwhile: what is written is good, and what is searched now is to be done. */
+async function embedWanted(deps: IndexDeps, { tenantId, tenant }: Pick<TenantBatch, 'tenantId' | 'tenant'>, wanted: Wanted[]): Promise<boolean> {
+  const { worker } = deps
+  const access = { role: 'soma_worker', tenantId } as const
+  const roles = await readRoles(singly(worker, { ...access, tenantId: null, readOnly: true }))
+  const searched = roles ? embedderOf(deps, roles.searched) : deps.embedder
+  const texts = wanted.map((row) => row.text)
+  const beside = roles?.kept ? embedBeside(deps, roles.kept, texts, tenant) : undefined
+  // embedding may take seconds: no transaction is open meanwhile
+  const vectors = await embedOrTell(searched, texts, tenant)
+  const modelKey = roles?.searched.key ?? (await resolveModel(worker, searched))
+  const done = await writeVectors(singly(worker, access), tenantId, modelKey, wanted, vectors)
+  const others = await beside
+  if (roles?.kept && others) await writeVectors(singly(worker, access), tenantId, roles.kept.key, wanted, others)
+  return done
+}
+
+const restUntil = new WeakMap<Embedder, number>()
+/** Vectors of the model that is kept beside, or none: it must not hold back the one that is searched, and the job reembed makes up for it. */
+async function embedBeside(deps: IndexDeps, model: Model, texts: string[], tenant: string): Promise<Float32Array[] | undefined> {
+  const embedder = [deps.embedder, deps.next].find((one) => one && isOf(one, model))
+  if (!embedder || (restUntil.get(embedder) ?? 0) > Date.now()) return undefined
+  try {
+    return await embedder.embed(texts, { tenant, signal: AbortSignal.timeout(besideMs) })
+  } catch (error) {
+    restUntil.set(embedder, Date.now() + restMs)
+    deps.onBesideFailure?.(error)
+    return undefined
+  }
+}
+
+/** A text is refused for good when another one is taken at that moment; when none is, the server or its settings are at fault, and nothing of the memory's. */
+async function embedOrTell(embedder: Embedder, texts: string[], tenant: string): Promise<Float32Array[]> {
+  try {
+    return await embedder.embed(texts, { tenant })
+  } catch (error) {
+    if (texts.length > 1 || !isRefusal(error)) throw error
+    await embedder.embed([plainText], { tenant }).catch((cause) => {
+      throw new AppError('unavailable', error.message, { cause })
+    })
+    throw new NeverApplies(error.message, { cause: error })
+  }
 }
 
 /** What still waits for its vector among these memories: an older event of a memory finds its newest version, and does that at once. */
@@ -43,41 +102,4 @@ function selectWanted(tx: Sql, tenantId: number, ids: string[]): Promise<Wanted[
      where m.tenant_id = $1::integer and m.id = any ($2::uuid[]) order by m.memory_key`,
     [tenantId, ids],
   )
-}
-
-/** The guard: a row lock on the very version that was embedded. Where that is gone or was replaced meanwhile, nothing is written. */
-async function upsertVectors(tx: Sql, tenantId: number, modelKey: number, rows: Wanted[], vectors: Float32Array[]): Promise<void> {
-  const keys = rows.map((row) => row.memory_key)
-  const versions = rows.map((row) => row.version)
-  await tx.query(
-    `with present as materialized (
-       select m.memory_key, m.version, m.namespace_key, m.user_key, w.embedding
-       from memories m join unnest($3::bigint[], $4::integer[], $5::text[]) w (memory_key, version, embedding) on w.memory_key = m.memory_key and w.version = m.version
-       where m.tenant_id = $1::integer and m.memory_key = any ($3::bigint[]) order by m.memory_key for share of m
-     ), written as (
-       insert into vectors (tenant_id, model_key, namespace_key, user_key, memory_key, version, embedding)
-       select $1::integer, $2::smallint, p.namespace_key, p.user_key, p.memory_key, p.version, p.embedding::halfvec from present p
-       on conflict (tenant_id, model_key, memory_key) do update set version = excluded.version, embedding = excluded.embedding, namespace_key = excluded.namespace_key, user_key = excluded.user_key
-       where vectors.version <= excluded.version
-     )
-     delete from vector_pending q using present p where q.tenant_id = $1::integer and q.memory_key = p.memory_key and q.version <= p.version`,
-    [tenantId, modelKey, keys, versions, vectors.map(vectorText)],
-  )
-}
-
-const models = new WeakMap<Database, Map<string, number>>()
-/** The key of a model and dimension; new ones are entered. No two models ever share one. */
-async function resolveModel(worker: Database, { model, dimension }: Embedder): Promise<number> {
-  const known = models.get(worker) ?? new Map<string, number>()
-  models.set(worker, known)
-  const name = `${model}/${dimension}`
-  const cached = known.get(name)
-  if (cached !== undefined) return cached
-  const key = await worker.transaction({ role: 'soma_worker', tenantId: null }, async (tx) => {
-    await tx.query('insert into embedding_models (name, dimension) values ($1::text, $2::integer) on conflict do nothing', [model, dimension])
-    const [row] = await tx.query<{ model_key: number }>('select model_key from embedding_models where name = $1::text and dimension = $2::integer', [model, dimension])
-    return (row as { model_key: number }).model_key
-  })
-  known.set(name, key)
-  return key
 }

@@ -1,2 +1,6 @@
-export { buildAnn } from './build-ann.ts'
+export { annIndexName, buildAnn } from './build-ann.ts'
+export { countIndex, type IndexCount, type ModelCount, type ModelUse, modelUse } from './count-index.ts'
 export { type IndexDeps, indexVectors } from './index-vectors.ts'
+export { type Models, modelsReader, resolveModel } from './models.ts'
+export { type Model, type Roles, readRoles } from './roles.ts'
+export { type Embedded, writeVectors } from './write-vectors.ts'

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gatherMs } from '../../local/jobs.ts'
 import { hashEmbedder } from '../../shared/embed/index.ts'
 import type { EventRecord, RecordFailure } from '../../shared/handler/index.ts'
 import { type DrainDeps, drainOutbox, generationReader } from '../../shared/outbox/index.ts'
@@ -21,8 +23,11 @@ export async function rowCounts<Table extends string>(product: Product, caller: 
 /** From here on nothing drains by itself: what a test sees as pending stays so until it drains. */
 export async function loseWakeUps(product: Product): Promise<void> {
   product.local.jobs.wake = () => {}
-  // the drain that an earlier store woke ends first
-  await product.local.runJob('drain-outbox')
+  // a wake-up that came before has a timer, which fires before one that begins now and takes longer; what came while a drain ran has its timer after that
+  for (let i = 0; i < 2; i++) {
+    await sleep(gatherMs + 1)
+    await product.local.runJob('drain-outbox')
+  }
 }
 
 export type Outbox = {
@@ -67,6 +72,45 @@ export function capture(product: Product, answer: (record: EventRecord) => strin
       await drainOutbox(deps, ending.signal)
     },
   }
+}
+
+/** As if the time until the next attempt, or of a lease, had passed. */
+export async function passTime(product: Product, caller: Caller): Promise<void> {
+  await adminSql(
+    product,
+    `update outbox set next_attempt_at = now() - interval '1 s', lease_expires_at = lease_expires_at - interval '1 hour' where tenant_id = $1::integer and status in ('pending', 'leased')`,
+    [caller.tenantId],
+  )
+  await adminSql(product, 'update outbox_ready set not_before = now() where tenant_id = $1::integer', [caller.tenantId])
+}
+
+/** A drain that is gone after it has leased this tenant's rows: what it published to never answers. */
+export async function killedDrain(product: Product, caller: Caller): Promise<void> {
+  const dying = capture(product)
+  await new Promise<void>((leased, failed) => {
+    dying.deps.publisher = {
+      name: 'killed',
+      publish(records) {
+        if (records[0]?.headers['tenant-id'] !== caller.tenant) return Promise.resolve(records.map(() => null))
+        leased()
+        return new Promise(() => {})
+      },
+    }
+    drainOutbox(dying.deps, new AbortController().signal).catch(failed)
+  })
+}
+
+/** Pending rows of a tenant, set-based, as the worker under row-level security; `ready` tells the drain, as a store does. */
+export function queueRows(product: Product, caller: Caller, rows: number): Promise<unknown> {
+  return product.local.db.worker.transaction({ role: 'soma_worker', tenantId: caller.tenantId, timeoutMs: 60_000 }, async (tx) => {
+    await tx.query(
+      `insert into outbox (tenant_id, event_id, type, id, version, body, created_at, next_attempt_at)
+       select $1::integer, gen_random_uuid(), 'linked', gen_random_uuid(), 1, jsonb_build_object('namespace', 'default', 'payload', jsonb_build_object('n', n)), now(), now()
+       from generate_series(1, $2::integer) n`,
+      [caller.tenantId, rows],
+    )
+    await tx.query('insert into outbox_ready (tenant_id, not_before) values ($1::integer, now())', [caller.tenantId])
+  })
 }
 
 /** What the consumers of the product are given. */

@@ -109,7 +109,7 @@ describeEngines(
   'a store to a coord that another transaction changes',
   (product) => {
     test.each([
-      ['forgets', `select forget_memory($1::integer, $2::uuid, null, gen_random_uuid(), '{"actor":"test"}')`, 201, [1]],
+      ['forgets', `select forget_memory($1::integer, $2::uuid, null, '{"actor":"test","action":"memory.forget"}')`, 201, [1]],
       ['supersedes', `select supersede_memory($1::integer, $2::uuid, gen_random_uuid(), now(), now(), null)`, 200, [1, 2, 3]],
     ])('%s at the same moment leaves every version number once', async (_name, text, status, versions) => {
       const { call, tenant, local } = product()

@@ -61,6 +61,31 @@ describeEngines('idempotency keys', (product) => {
     expect(await count(product(), ada)).toBe(1)
   })
 
+  test('64 clients who all try the same 1,000 keys until each is answered store 1,000 memories', async () => {
+    const { call, tenant } = product()
+    const ada = await tenant()
+    const keys = Array.from({ length: 1_000 }, (_, i) => `key ${i}`)
+    const ids = new Map<string, Set<string>>()
+    const client = async (start: number) => {
+      // every eighth key, beginning elsewhere: eight clients come to each key, at moments of their own
+      for (let i = 0; i < keys.length; i += 8) {
+        const text = keys[(start * 37 + i) % keys.length] as string
+        for (;;) {
+          const { status, body } = await call(ada, 'POST', '/v1/memories', { text }, key(text))
+          if (status === 201) {
+            ids.set(text, (ids.get(text) ?? new Set()).add(body.id))
+            break
+          }
+          expect([status, body.code], JSON.stringify(body)).toEqual([409, 'idempotency_in_progress'])
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: 64 }, (_, start) => client(start)))
+    expect(await rowCounts(product(), ada, ['memories', 'outbox', 'audit_log'])).toEqual({ memories: ids.size, outbox: ids.size, audit_log: ids.size })
+    expect([...ids.values()].every((one) => one.size === 1)).toBe(true)
+    expect(ids.size).toBe(keys.length)
+  }, 180_000)
+
   test('a call that failed leaves its key free', async () => {
     const { call, tenant } = product()
     const ada = await tenant()

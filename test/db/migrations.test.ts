@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { assertSafeRole, assertSchema, currentSchemaVersion, migrate, migrations, openPostgres, schemaVersion } from '../../shared/db/index.ts'
 import { asAdmin, describeEngines, type Product } from '../support/engines.ts'
@@ -127,6 +127,28 @@ describeEngines(
           await client.query(`drop owned by ${login}`)
         })
         await asAdmin(product().adminUrl as string, (client) => client.query(`drop role ${login}`))
+      })
+    })
+
+    test('words of before learn the second in which they were recorded', async () => {
+      await withEmpty(async (url) => {
+        const database = open(url)
+        const before = migrations.slice(0, 16)
+        await asAdmin(url, async (client) => {
+          await client.query('create table schema_migrations (version integer primary key, checksum text not null, applied_at timestamptz not null default now())')
+          for (const [index, text] of before.entries()) {
+            await client.query(`begin; ${text}; reset role`)
+            await client.query('insert into schema_migrations (version, checksum) values ($1, $2)', [index + 1, createHash('sha256').update(text).digest('hex')])
+            await client.query('commit')
+          }
+          await client.query(`insert into memories (tenant_id, memory_key, id, version, namespace_key, tokenizer, term_count, bytes, importance, created_at, recorded_at, created_xid, occurred_at, namespace, memory_type, text)
+            values (1, 7, gen_random_uuid(), 1, 1, 1, 1, 4, 1, now(), '2024-03-01T10:00:00.5Z', pg_current_xact_id(), now(), 'default', 'episodic', 'lamp')`)
+          await client.query(`insert into postings values (1, 1, 7, null, 1, 1, 'lamp')`)
+        })
+        expect(await migrate(database)).toEqual({ from: before.length, to: schemaVersion })
+        await database.close()
+        const words = await asAdmin(url, (client) => client.query(`select term, recorded_second from postings`))
+        expect(words.rows).toEqual([{ term: 'lamp', recorded_second: Date.parse('2024-03-01T10:00:00Z') / 1000 }])
       })
     })
 

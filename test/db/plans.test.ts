@@ -11,7 +11,7 @@ import { type Plan, plansOf, recording, type Statement } from './plans.ts'
 
 const users = 20
 /** Reading one of these whole is what must never happen. */
-const largeTables = ['memories', 'memory_versions', 'postings', 'vectors', 'outbox', 'scopes', 'scope_stats']
+const largeTables = ['memories', 'memory_versions', 'postings', 'closed_postings', 'vectors', 'closed_vectors', 'outbox', 'scopes', 'scope_stats']
 
 /** As many memories as make a scope large, of 20 users, each with 8 words out of 2,000, a vector, and an event that was sent. */
 async function load(sql: Sql, tenant: number, count: number, model: { name: string; dimension: number }): Promise<void> {
@@ -27,10 +27,23 @@ async function load(sql: Sql, tenant: number, count: number, model: { name: stri
     from generate_series(1, ${count}) g join scopes u on u.tenant_id = ${t} and u.user_id = 'u' || g % ${users} join scopes n on n.tenant_id = ${t} and n.user_id is null`)
   await sql.query(`insert into postings (tenant_id, namespace_key, memory_key, user_key, tf, len, term)
     select ${t}, m.namespace_key, m.memory_key, m.user_key, 1, 8, 'w' || (m.memory_key * 7 + w * w * 131) % 2000 from memories m cross join generate_series(1, 8) w where m.tenant_id = ${t}`)
-  await sql.query(`insert into memory_versions select m.*, now(), pg_current_xact_id(), 'closed' from memories m where m.tenant_id = ${t}`)
-  await sql.query(`insert into vectors (tenant_id, model_key, namespace_key, user_key, memory_key, version, embedding)
-    select ${t}, e.model_key, m.namespace_key, m.user_key, m.memory_key, 1, (select array_agg(random() - 0.5 + (i + m.version) * 0) from generate_series(1, ${model.dimension}) i)::real[]::vector::halfvec
+  // every second memory was changed an hour ago
+  await sql.query(`update memories set recorded_at = now() - case when memory_key % 2 = 0 then interval '1 hour' else interval '3 hours' end where tenant_id = ${t}`)
+  await sql.query(
+    `update postings p set recorded_second = second_of(m.recorded_at) from memories m where m.tenant_id = ${t} and p.tenant_id = ${t} and m.memory_key = p.memory_key`,
+  )
+  const changed = `from memories m where m.tenant_id = ${t} and m.memory_key % 2 = 0`
+  await sql.query(`insert into memory_versions select m.*, m.recorded_at, pg_current_xact_id(), 'closed' ${changed}`)
+  await sql.query(`update memory_versions set version = 0, recorded_at = closed_at - interval '2 hours' where tenant_id = ${t}`)
+  await sql.query(`insert into vectors (tenant_id, model_key, namespace_key, user_key, memory_key, version, recorded_at, embedding)
+    select ${t}, e.model_key, m.namespace_key, m.user_key, m.memory_key, 1, m.recorded_at, (select array_agg(random() - 0.5 + (i + m.version) * 0) from generate_series(1, ${model.dimension}) i)::real[]::vector::halfvec
     from memories m cross join embedding_models e where m.tenant_id = ${t}`)
+  const closed = `join memory_versions o on o.tenant_id = ${t} and o.memory_key`
+  await sql.query(
+    `insert into closed_postings select p.tenant_id, p.namespace_key, p.memory_key, p.user_key, p.tf, p.len, p.term, o.version, o.recorded_at, o.closed_at from postings p ${closed} = p.memory_key where p.tenant_id = ${t}`,
+  )
+  await sql.query(`insert into closed_vectors select v.*, o.closed_at from vectors v ${closed} = v.memory_key where v.tenant_id = ${t}`)
+  await sql.query(`update closed_vectors set version = 0, recorded_at = closed_at - interval '2 hours' where tenant_id = ${t}`)
   await sql.query(`insert into outbox (tenant_id, event_id, type, id, memory_key, version, created_at, next_attempt_at, status, sent_at)
     select ${t}, gen_random_uuid(), 'created', m.id, m.memory_key, 1, now(), now(), case when m.memory_key % 500 = 0 then 'pending' else 'sent' end, now() from memories m where m.tenant_id = ${t}`)
   await sql.query(
@@ -43,7 +56,7 @@ describeEngines(
   (product) => {
     let caller: Caller
     const embedder = () => createEmbedder(product().local.config)
-    const queries = { onDegraded: (_: string, error: unknown) => expect(error).toBeUndefined() }
+    const queries = { onDegraded: (_: string, error: unknown) => expect(error).toBeUndefined(), generation: async () => 1 }
 
     beforeAll(async () => {
       caller = await product().tenant()
@@ -95,6 +108,14 @@ describeEngines(
 
     test('a small scope is compared exactly, through vectors_user', async () => {
       expectIndexed(await plans(/<=>/, ask({ user_id: 'u7' })), 'vectors_user', 'memories_pkey')
+    })
+
+    test('as of an instant, words, vectors and rows of a user are looked up by their keys, the closed ones too', async () => {
+      const asOf = { user_id: 'u7', as_of: new Date(Date.now() - 5_400_000).toISOString() }
+      expectIndexed(await plans(/from postings p/, ask(asOf)), 'postings_term', 'closed_postings_term', 'memories_pkey', 'memory_versions_pkey')
+      expectIndexed(await plans(/<=>/, ask(asOf)), 'vectors_user', 'closed_vectors_user', 'memories_pkey')
+      expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { ...asOf, limit: 20 })), 'memories_user', 'memory_versions_user')
+      expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { as_of: asOf.as_of, limit: 20 })), 'memories_namespace', 'memory_versions_namespace')
     })
 
     test('a page of a user’s memories is read from memories_user, one of a namespace from memories_namespace, in order and no further than the page', async () => {

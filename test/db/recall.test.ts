@@ -128,7 +128,7 @@ describeEngines('recall', (product) => {
     await call(ada, 'POST', '/v1/memories', { text: 'pending apple' })
     const heard: string[] = []
     const embedder = { ...hashEmbedder(384), embed: () => Promise.reject(new Error('away')) }
-    const deps = { embedder, onDegraded: (reason: string) => heard.push(reason) }
+    const deps = { embedder, onDegraded: (reason: string) => heard.push(reason), generation: async () => 1 }
     const found = await recall(ctx(ada), deps, { query: 'apple' })
     expect(found.results.map(({ text }) => text).sort()).toEqual(['indexed apple', 'pending apple'])
     expect([found.degraded, found.degraded_reasons]).toEqual([true, ['embedder_unavailable']])

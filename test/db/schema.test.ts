@@ -4,7 +4,7 @@ import { describeEngines } from '../support/engines.ts'
 import { adminSql } from './admin.ts'
 
 /** The few tables that are the installation's and no tenant's. */
-const globalTables = ['embedding_models', 'installation', 'schema_migrations']
+const globalTables = ['embedding_models', 'embedding_roles', 'installation', 'schema_migrations']
 /** Keys of the tenants' registry itself: the name is unique over the installation, and an identity is no tenant's column. */
 const globalKeys = ['tenants_name_key']
 const here = `c.relnamespace = current_schema()::regnamespace`
@@ -46,6 +46,7 @@ describeEngines('the schema', (product) => {
     expect(others).toEqual([
       { tablename: 'outbox_ready', policyname: 'worker_turns', roles: '{soma_worker}' },
       { tablename: 'scope_stats', policyname: 'worker_rollup', roles: '{soma_worker}' },
+      { tablename: 'session_stats', policyname: 'worker_rollup', roles: '{soma_worker}' },
       { tablename: 'tenants', policyname: 'worker_registry', roles: '{soma_worker}' },
       { tablename: 'usage_deltas', policyname: 'worker_rollup', roles: '{soma_worker}' },
       { tablename: 'usage_hours', policyname: 'worker_rollup', roles: '{soma_worker}' },
@@ -57,7 +58,7 @@ describeEngines('the schema', (product) => {
       and g.grantee in (0, 'soma_app'::regrole, 'soma_worker'::regrole)`)
     expect(granted).toEqual([])
     const partitions = await names(`select c.relname as name from pg_class c where ${here} and c.relispartition and c.relkind = 'r'`)
-    expect(partitions).toHaveLength(72)
+    expect(partitions).toHaveLength(80)
   })
 
   test('each primary and unique key begins with tenant_id', async () => {

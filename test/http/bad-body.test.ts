@@ -57,7 +57,7 @@ const bodies: [string, () => unknown, ProblemCode, string?, Record<string, strin
 ]
 
 describeEngines('bodies that cannot be read', (product) => {
-  const reading = operations.filter((operation) => operation.body)
+  const reading = operations.filter((operation) => operation.body && !operation.bodyType)
   const pathOf = (path: string, id: string) => path.replace(':id', id).replace(':name', 'nobody')
 
   async function callers(): Promise<{ memory: Caller; platform: Caller; id: string }> {
@@ -73,8 +73,8 @@ describeEngines('bodies that cannot be read', (product) => {
       for (const operation of reading) {
         const caller = /^\/v1\/(tenants|keys)/.test(operation.path) ? platform : memory
         const answer = await product().call(caller, operation.method, pathOf(operation.path, id), body(), headers)
-        // keys and tenants are small things: their bodies end at 64 KiB
-        const tooLarge = caller === platform && String(body()).length > 64 * 1024
+        // keys, tenants and the outbox take small things: their bodies end at 64 KiB
+        const tooLarge = /^\/v1\/(tenants|keys|outbox)/.test(operation.path) && String(body()).length > 64 * 1024
         expectProblem(answer, tooLarge ? 'too_large' : code, tooLarge ? undefined : pointer)
       }
     })

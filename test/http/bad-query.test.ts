@@ -124,7 +124,7 @@ describeEngines('queries that do not fit the contract', (product) => {
     await product().call(ada, 'POST', '/v1/memories', { text: 'x', user_id: 'a' })
     await expectNothingWritten(product(), async () => {
       for (const [filters, pointer] of badFilters) {
-        for (const path of ['/v1/memories/list', '/v1/recall', '/recall']) {
+        for (const path of ['/v1/memories/list', '/v1/recall', '/recall', '/memories/search']) {
           const body = path === '/v1/memories/list' ? { filters } : { query: 'x', filters }
           expectProblem(await product().call(ada, 'POST', path, body), 'invalid', `/filters${pointer}`)
         }

@@ -4,7 +4,7 @@ import { insertKey, type Scope, systemTenantId } from '../../shared/tenant/index
 import type { Answer, Caller, Product } from '../support/engines.ts'
 
 /** What no answer may show: SQL, stacks, our roles and our own files. */
-const leaks = /\b(?:select|insert into|update \w+ set|soma_app|soma_worker|soma_owner|pg_\w+|SQLSTATE)\b|\n\s+at |node_modules|\.ts:\d/
+export const leaks = /\b(?:select|insert into|update \w+ set|soma_app|soma_worker|soma_owner|pg_\w+|SQLSTATE)\b|\n\s+at |node_modules|\.ts:\d/
 
 /** An RFC 9457 problem of this code, complete, and naming the field when one is given. */
 export function expectProblem(answer: Answer, code: ProblemCode, pointer?: string): void {

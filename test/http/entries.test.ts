@@ -1,36 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { asAdmin, type Caller, describeEngines } from '../support/engines.ts'
+import { asAdmin, type Caller, describeEngines, requestOf } from '../support/engines.ts'
+import { gatewayEvent } from '../support/gateway.ts'
 import { exitOf, freePort, runProcess, startProcess, untilLine } from './processes.ts'
 
-/** An API Gateway event, payload 2.0. */
-function gateway(caller: Caller | null, method: string, path: string, body?: unknown) {
-  const [rawPath = '', rawQueryString = ''] = path.split('?')
-  const headers = { host: 'api.example', 'content-type': 'application/json', ...(caller ? { authorization: `Bearer ${caller.key}` } : {}) }
-  const http = { method, path: rawPath, protocol: 'HTTP/1.1', sourceIp: '192.0.2.1', userAgent: 'test' }
-  const requestContext = {
-    accountId: '1',
-    apiId: 'a',
-    domainName: 'api.example',
-    domainPrefix: 'api',
-    http,
-    requestId: 'r',
-    routeKey: '$default',
-    stage: '$default',
-    time: '',
-    timeEpoch: 0,
-  }
-  return {
-    version: '2.0',
-    routeKey: '$default',
-    rawPath,
-    rawQueryString,
-    headers,
-    requestContext,
-    isBase64Encoded: false,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  }
-}
+const gateway = (caller: Caller | null, method: string, path: string, body?: unknown) => gatewayEvent(requestOf('https://api.example', caller, method, path, body))
 /** An event of an Application Load Balancer, body in base64. */
 function balancer(caller: Caller, httpMethod: string, path: string, body?: unknown) {
   const headers = { host: 'lb.example', 'content-type': 'application/json', 'x-api-key': caller.key }
@@ -63,12 +37,12 @@ describeEngines(
     test('as Lambdas: what store took, drain-outbox publishes and recall finds, behind API Gateway and a load balancer', async () => {
       const ada = await product().tenant()
       const [stored, report, found, byBalancer, refused, missing]: [LambdaAnswer, object, LambdaAnswer, LambdaAnswer, LambdaAnswer, LambdaAnswer] = await lambdas(
-        ['store', gateway(ada, 'POST', '/v1/memories', { text: 'Ada prefers tea — ☕' })],
+        ['store', await gateway(ada, 'POST', '/v1/memories', { text: 'Ada prefers tea — ☕' })],
         ['drain-outbox', {}],
-        ['recall', gateway(ada, 'POST', '/v1/recall', { query: 'tea' })],
+        ['recall', await gateway(ada, 'POST', '/v1/recall', { query: 'tea' })],
         ['guide', balancer(ada, 'POST', '/recall', { query: 'tea ☕' })],
-        ['store', gateway(null, 'POST', '/v1/memories', { text: 'x' })],
-        ['memories', gateway(ada, 'GET', '/v1/memories/nothing?x=1')],
+        ['store', await gateway(null, 'POST', '/v1/memories', { text: 'x' })],
+        ['memories', await gateway(ada, 'GET', '/v1/memories/nothing?x=1')],
       )
       expect(stored).toMatchObject({ statusCode: 201, headers: { etag: '"1"', 'content-type': 'application/json', 'x-request-id': expect.any(String) } })
       const memory = JSON.parse(stored.body)
@@ -106,23 +80,6 @@ describeEngines(
       expect(rows).toEqual([{ payload: { a: 1 } }])
     })
 
-    test('as a task an HTTP handler serves, is alive and ready, and SIGTERM ends it with 0', async () => {
-      const ada = await product().tenant()
-      const port = await freePort()
-      const child = startProcess(task('store'), env({ PORT: port }))
-      await untilLine(child, /"listening"/)
-      const base = `http://127.0.0.1:${port}`
-      expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'ok' })
-      expect(await (await fetch(`${base}/readyz`)).json()).toMatchObject({ status: 'ok', components: { app: { ok: true } } })
-      const headers = { authorization: `Bearer ${ada.key}`, 'content-type': 'application/json' }
-      const stored = await fetch(`${base}/v1/memories`, { method: 'POST', headers, body: '{"text":"by a task"}' })
-      expect(stored.status).toBe(201)
-      child.kill('SIGTERM')
-      expect(await exitOf(child)).toBe(0)
-      const { id } = (await stored.json()) as { id: string }
-      expect((await product().call(ada, 'GET', `/v1/memories/${id}`)).status).toBe(200)
-    })
-
     test('as a task drain-outbox publishes what there is once and exits 0', async () => {
       const ada = await product().tenant()
       product().local.jobs.wake = () => {}
@@ -155,7 +112,7 @@ describeEngines(
       } finally {
         await asAdmin(admin, (client) => client.query(`drop database ${name} with (force)`))
       }
-    })
+    }, 90_000)
 
     test('a handler refuses a login that is a superuser, or may not act as its role, and a missing signing key', async () => {
       const stranger = `stranger_${randomBytes(6).toString('hex')}`
@@ -180,7 +137,7 @@ describeEngines(
       } finally {
         await asAdmin(admin, (client) => client.query(`drop role ${stranger}`))
       }
-    })
+    }, 90_000)
   },
   ['postgres 18', 'postgres 16'],
 )

@@ -8,7 +8,6 @@ import { openApiDocument, operations, type SomaApp } from '../../shared/http/ind
 import { createLog } from '../../shared/telemetry/index.ts'
 import { defaultTenantId, insertKey, memoryScopes } from '../../shared/tenant/index.ts'
 import { type Caller, describeEngines, type Product } from '../support/engines.ts'
-import { systemKey } from './checks.ts'
 
 const sortedPairs = (pairs: { method: string; path: string }[]) => pairs.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort()
 const braces = (path: string) => path.replaceAll(/:(\w+)/g, '{$1}')
@@ -41,7 +40,7 @@ describeEngines('the surface', (product) => {
     expect(sortedPairs(documented)).toEqual(sortedPairs(routes.map(({ method, path }) => ({ method, path: braces(path) }))))
   })
 
-  test('/openapi.json is 3.1 in form: unique ids, every path parameter declared, every reference there', async () => {
+  test('/openapi.json is 3.1 in form: unique ids, every path parameter declared', async () => {
     const { body, status } = await product().call(null, 'GET', '/openapi.json')
     expect(status).toBe(200)
     expect(body).toMatchObject({ openapi: expect.stringMatching(/^3\.1\./), info: { title: expect.any(String), version: expect.any(String) } })
@@ -57,33 +56,6 @@ describeEngines('the surface', (product) => {
         expect(Object.keys(operation.responses).length).toBeGreaterThan(0)
       }
     }
-    for (const [, reference = ''] of JSON.stringify(body).matchAll(/"\$ref":"([^"]+)"/g)) {
-      const target = reference
-        .slice(2)
-        .split('/')
-        .reduce<unknown>((at, step) => (at as Record<string, unknown>)?.[step], body)
-      expect(target, reference).toBeDefined()
-    }
-  })
-
-  test('every example of the document does what it says, with the status that the document gives', async () => {
-    const ada = await product().tenant()
-    const system = await systemKey(product())
-    const { body: memory } = await product().call(ada, 'POST', '/v1/memories', { text: 'to be read and forgotten' })
-    const { body: key } = await product().call(system, 'POST', '/v1/keys', { name: 'to be revoked', scopes: ['admin'] })
-    // what reads comes before what deletes
-    for (const operation of operations.toSorted((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'))) {
-      const platform = /^\/v1\/(tenants|keys)/.test(operation.path)
-      const path = operation.path.replace(':id', platform ? key.id : memory.id).replace(':name', 'acme')
-      const search = operation.id === 'guideRecallGet' ? '?query=item&top_k=5&type=episodic' : ''
-      const body = operation.id === 'createKey' ? { ...(operation.example as object), scopes: ['admin'] } : operation.example
-      if (operation.body) expect(operation.example, operation.id).toBeDefined()
-      const caller = operation.scope === undefined ? null : platform ? system : ada
-      const answer = await product().call(caller, operation.method, path + search, body)
-      expect(answer.status, `${operation.id} ${answer.text.slice(0, 300)}`).toBe(operation.success)
-    }
-    const { body } = await product().call(ada, 'POST', '/v1/recall', { query: 'what does Ada prefer?', user_id: 'ada' })
-    expect(body.results.map((one: { text: string }) => one.text)).toContain('Ada prefers tea in the morning')
   })
 
   test('health, readiness, docs and metrics need no credential', async () => {
@@ -91,10 +63,10 @@ describeEngines('the surface', (product) => {
     expect((await get('/healthz')).body).toEqual({ status: 'ok' })
     const component = { ok: true, latency_ms: expect.any(Number) }
     expect(await get('/readyz')).toMatchObject({ status: 200, body: { status: 'ok', components: { app: component, worker: component } } })
-    expect(await get('/health')).toMatchObject({ status: 200, body: { status: 'ok', ok: true, ready: true, components: { app: component } } })
+    expect(await get('/health')).toMatchObject({ status: 200, body: { status: 'ok', ok: true, ready: true, components: { memory: { ...component, http: true }, app: component } } })
     const docs = await get('/docs')
     expect(docs.headers.get('content-type')).toMatch(/^text\/html/)
-    for (const { path, method } of operations) expect(docs.text).toContain(`${method} ${path}`)
+    for (const { path, method } of operations) expect(docs.text).toContain(`aria-label="${method} ${braces(path)}"`)
     expect(docs.text).not.toMatch(/src=|href="http/)
     const metrics = await get('/metrics')
     expect(metrics.headers.get('content-type')).toMatch(/^text\/plain/)

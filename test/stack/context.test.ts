@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
 import { describe, expect, test } from 'vitest'
+import { manifest } from '../../functions/manifest.ts'
 import { ContextError, givenVpc, readContext } from '../../lib/context.ts'
 import { Settings, settingsOf } from '../../lib/settings.ts'
 import { ofType, synth } from './synth.ts'
@@ -41,18 +44,39 @@ describe('the image of the tasks', () => {
   test('is the stage of the repository soma-memory by default', () => {
     const { image, pulls } = imageOf()
     expect(image).toContain('/soma-memory:dev')
-    expect(pulls).toBe(13)
+    expect(pulls).toBe(manifest.length)
   })
 
   test('of another account comes with the permission to pull it', () => {
     const { image, pulls } = imageOf('123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/soma:1.2.3')
     expect(image).toContain('123456789012.dkr.ecr.eu-central-1.')
     expect(image).toContain('/team/soma:1.2.3')
-    expect(pulls).toBe(13)
+    expect(pulls).toBe(manifest.length)
   })
 
   test('by digest keeps the digest', () => {
     expect(imageOf(`123456789012.dkr.ecr.eu-central-1.amazonaws.com/soma@sha256:${'a'.repeat(64)}`).image).toContain(`/soma@sha256:${'a'.repeat(64)}`)
+  })
+
+  test('is made from the Dockerfile of this checkout on request, for the architecture of the stage', () => {
+    const { outdir, stack, properties } = synth({ compute: 'container', context: { image: 'Dockerfile' } })
+    const { dockerImages } = JSON.parse(readFileSync(join(outdir, `${stack.artifactId}.assets.json`), 'utf8'))
+    const [asset] = Object.values(dockerImages) as { source: { directory: string; platform: string } }[]
+    expect(Object.keys(dockerImages).length).toBe(1)
+    expect(asset?.source.platform).toBe('linux/arm64')
+    // what .dockerignore leaves out is not even copied
+    expect(readdirSync(join(outdir, asset?.source.directory ?? '')).sort()).toEqual([
+      '.dockerignore',
+      'Dockerfile',
+      'LICENSE',
+      'bin',
+      'functions',
+      'local',
+      'package-lock.json',
+      'package.json',
+      'shared',
+    ])
+    for (const { name } of manifest) expect(JSON.stringify(properties(name).ContainerDefinitions[0].Image)).toContain(Object.keys(dockerImages)[0])
   })
 
   test('of a public registry is taken as it is', () => {

@@ -7,17 +7,39 @@ import { asList, ofType, type Statement, synth } from './synth.ts'
 
 const allows = (statements: Statement[], action: string) => statements.filter(({ Action }) => asList(Action).includes(action)).flatMap(({ Resource }) => asList(Resource))
 const secretNames = (resources: unknown[]) => resources.map((resource) => /:secret:soma\/dev\/([A-Z_]+)-\?{6}"/.exec(JSON.stringify(resource))?.[1])
+const inBucket: Record<string, string[]> = {
+  write: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:ListBucket', 's3:PutObject'],
+  read: ['s3:GetObject', 's3:ListBucket'],
+  nothing: [],
+}
 const allSecrets = new Set(manifest.flatMap((row) => row.secrets))
 
 describe.each(computeNames)('compute %s', (compute) => {
   const synthesised = synth({ compute })
 
-  test.each(manifest)('$name reads exactly the secrets of its row, and knows them by ARN', ({ name, secrets }) => {
+  test.each(manifest)('$name reads exactly the secrets of its row, and knows them by ARN', (row) => {
+    const { name } = row
+    // a broker's password where there is a broker: kafka.test.ts
+    const secrets = row.secrets.filter((secret) => !['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'EMBEDDING_NEXT_API_KEY'].includes(secret))
     expect(secretNames(allows(synthesised.statements(name), 'secretsmanager:GetSecretValue')).sort()).toEqual([...secrets].sort())
     const environment = synthesised.environment(name)
     const variables = Object.keys(environment).filter((variable) => variable.endsWith('_SECRET_ARN'))
     expect(variables.sort()).toEqual(secrets.map((secret) => `${secret}_SECRET_ARN`).sort())
     for (const secret of secrets) expect(JSON.stringify(environment[`${secret}_SECRET_ARN`])).toContain(`:secret:soma/dev/${secret}"`)
+  })
+
+  test('where the stage has a Redis, what serves requests may read its URL, and nothing else may', () => {
+    const withRedis = synth({ compute, settings: { redis: true } })
+    const readers = manifest.filter(({ name }) => secretNames(allows(withRedis.statements(name), 'secretsmanager:GetSecretValue')).includes('REDIS_URL'))
+    expect(readers).toEqual(manifest.filter((row) => row.kind === 'http'))
+    for (const { name } of readers) expect(withRedis.environment(name)).toHaveProperty('REDIS_URL_SECRET_ARN')
+  })
+
+  test('while another embedding model is introduced, what embeds may read its key, and nothing else may', () => {
+    const introducing = synth({ compute, settings: { nextEmbedderKey: true } })
+    const readers = manifest.filter(({ name }) => secretNames(allows(introducing.statements(name), 'secretsmanager:GetSecretValue')).includes('EMBEDDING_NEXT_API_KEY'))
+    expect(readers.map(({ name }) => name).sort()).toEqual(['guide', 'index-vectors', 'recall', 'reembed'])
+    for (const { name } of readers) expect(introducing.environment(name)).toHaveProperty('EMBEDDING_NEXT_API_KEY_SECRET_ARN')
   })
 
   test.each(manifest)('$name invokes exactly the functions its row names', ({ name, invokes = [] }) => {
@@ -32,9 +54,18 @@ describe.each(computeNames)('compute %s', (compute) => {
     expect(Object.fromEntries(named)).toEqual(Object.fromEntries(reachable.map((target) => [functionVariable(target), { Ref: functionId(target) }])))
   })
 
-  test.each(manifest)('$name may do nothing besides', ({ name }) => {
-    const actions = new Set(synthesised.statements(name).flatMap(({ Action }) => asList(Action)))
-    expect([...actions].filter((action) => !['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret', 'lambda:InvokeFunction'].includes(action))).toEqual([])
+  test.each(manifest)('$name may do in the bucket of the backups what its row says, under their prefix, and nothing besides', ({ name, archives = 'nothing' }) => {
+    const statements = synthesised.statements(name)
+    const actions = new Set(statements.flatMap(({ Action }) => asList(Action)))
+    const other = [...actions].filter((action) => !['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret', 'lambda:InvokeFunction'].includes(action))
+    expect(other.sort()).toEqual(inBucket[archives])
+    const [bucket] = ofType(synthesised.resources, 'AWS::S3::Bucket').map(([id]) => id)
+    for (const action of other) {
+      const arn = { 'Fn::GetAtt': [bucket, 'Arn'] }
+      expect(allows(statements, action)).toEqual([action === 's3:ListBucket' ? arn : { 'Fn::Join': ['', [arn, '/backups/*']] }])
+    }
+    const { BACKUP_BUCKET, BACKUP_PREFIX } = synthesised.environment(name)
+    expect([BACKUP_BUCKET, BACKUP_PREFIX]).toEqual(archives === 'nothing' ? [undefined, undefined] : [{ Ref: bucket }, 'backups'])
   })
 
   test('no variable holds a secret itself', () => {
@@ -45,6 +76,6 @@ describe.each(computeNames)('compute %s', (compute) => {
   test('no policy names every resource, but for the ECR token, which belongs to no repository', () => {
     const statements = ofType(synthesised.resources, 'AWS::IAM::Policy').flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement as Statement[])
     const wide = statements.filter(({ Action, Resource }) => asList(Resource).includes('*') || asList(Action).some((action) => action.includes('*')))
-    expect(new Set(wide.flatMap(({ Action }) => asList(Action)))).toEqual(new Set(compute === 'lambda' ? [] : ['ecr:GetAuthorizationToken']))
+    expect(new Set(wide.flatMap(({ Action }) => asList(Action)))).toEqual(new Set(['ecr:GetAuthorizationToken']))
   })
 })

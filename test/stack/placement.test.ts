@@ -4,7 +4,7 @@ import { computeNames } from '../../lib/context.ts'
 import { pascalCase } from '../../lib/handler.ts'
 import { targetOf } from '../../lib/placement.ts'
 import { settingsOf, stageNames } from '../../lib/settings.ts'
-import { fargateSize } from '../../lib/task.ts'
+import { aliveCommand, fargateSize } from '../../lib/task.ts'
 import { ofType, synth } from './synth.ts'
 
 describe.each(stageNames)('stage %s', (stage) => {
@@ -19,7 +19,8 @@ describe.each(stageNames)('stage %s', (stage) => {
   })
 })
 
-test.each(manifest)('$name as a function has the size, the time limit and the log of its row', (row) => {
+const functions = manifest.filter((row) => row.hosts.includes('lambda'))
+test.each(functions)('$name as a function has the size, the time limit and the log of its row', (row) => {
   const { properties, resources } = synth({ stage: 'prod' })
   const settings = settingsOf('prod')
   const fn = properties(row.name)
@@ -43,6 +44,14 @@ test.each(manifest)('$name as a task runs its task.ts, in a service unless it is
   expect(services.length).toBe(row.kind === 'job' ? 0 : 1)
 })
 
+test.each(manifest)('$name as a task writes nothing to its root, and is asked whether it is alive unless it is a job', (row) => {
+  const synthesised = synth({ compute: 'container' })
+  const [container] = synthesised.properties(row.name).ContainerDefinitions
+  expect(container.ReadonlyRootFilesystem).toBe(true)
+  expect(container.HealthCheck?.Command).toEqual(row.kind === 'job' ? undefined : ['CMD', ...aliveCommand])
+  expect(synthesised.environment(row.name).PORT).toBe(row.kind === 'job' ? undefined : '8080')
+})
+
 describe.each(computeNames)('compute %s', (compute) => {
   test('schedules each job at its rate and nothing else', () => {
     const rules = ofType(synth({ compute }).resources, 'AWS::Events::Rule').map(([id, { Properties }]) => [id.replace(/Schedule\w+$/, ''), Properties.ScheduleExpression])
@@ -57,18 +66,28 @@ describe.each(computeNames)('compute %s', (compute) => {
   })
 })
 
-test('a stack of functions alone has no cluster, and its network only the endpoints a function needs', () => {
-  const { template, resources } = synth()
-  template.resourceCountIs('AWS::ECS::Cluster', 0)
-  template.resourceCountIs('AWS::EC2::NatGateway', 0)
-  const endpoints = ofType(resources, 'AWS::EC2::VPCEndpoint').map(([, { Properties }]) => /\.(\w+)"\]\]/.exec(JSON.stringify(Properties.ServiceName))?.[1])
-  expect(endpoints.sort()).toEqual(['lambda', 'secretsmanager'])
+test.each(['lambda', 'mixed'] as const)('compute %s runs what streams as tasks behind a load balancer, and names its URL', (compute) => {
+  const { template, placed } = synth({ compute })
+  for (const name of ['export', 'import']) expect(placed(name).on).toBe('task')
+  template.resourceCountIs('AWS::ECS::Cluster', 1)
+  template.resourceCountIs('AWS::ElasticLoadBalancingV2::LoadBalancer', 1)
+  const { Outputs } = template.toJSON()
+  expect(Object.keys(Outputs)).toEqual(expect.arrayContaining(['Url', 'StreamUrl']))
 })
 
-test('a row may only be placed on a host it lists', () => {
+test('the network has the endpoints that functions and tasks need, and no NAT', () => {
+  const { template, resources } = synth()
+  template.resourceCountIs('AWS::EC2::NatGateway', 0)
+  const endpoints = ofType(resources, 'AWS::EC2::VPCEndpoint').map(([, { Properties }]) => /\.(\w+)"\]\]/.exec(JSON.stringify(Properties.ServiceName))?.[1])
+  expect(endpoints.sort()).toEqual(['api', 'dkr', 'lambda', 'logs', 's3', 'secretsmanager'])
+})
+
+test('a row may only be placed on a host it lists; what lists no lambda is a task', () => {
   const [row] = manifest
   if (!row) throw new Error('The manifest is empty.')
-  expect(() => targetOf({ ...row, hosts: ['task'] }, 'lambda')).toThrow(/store may not run on lambda: its row in functions\/manifest.ts lists task/)
+  expect(() => targetOf({ ...row, hosts: ['lambda'] }, 'container')).toThrow(/store may not run on task: its row in functions\/manifest.ts lists lambda/)
+  expect(() => targetOf({ ...row, hosts: ['local'] }, 'lambda')).toThrow(/store may not run on lambda/)
+  expect(computeNames.map((compute) => targetOf({ ...row, hosts: ['task'] }, compute))).toEqual(['task', 'task', 'task'])
   expect(targetOf({ ...row, hosts: ['task'] }, 'container')).toBe('task')
 })
 

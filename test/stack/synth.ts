@@ -7,7 +7,7 @@ import { afterAll } from 'vitest'
 import cdk from '../../cdk.json' with { type: 'json' }
 import { manifest } from '../../functions/manifest.ts'
 import { type Compute, readContext } from '../../lib/context.ts'
-import type { Stage } from '../../lib/settings.ts'
+import { type Settings, type Stage, settingsOf } from '../../lib/settings.ts'
 import { SomaStack } from '../../lib/stack.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a CloudFormation template is read, not modelled
@@ -15,8 +15,8 @@ export type Json = Record<string, any>
 export type Statement = { Action: string | string[]; Resource: unknown }
 
 const functionsRoot = join(import.meta.dirname, '../../functions')
-/** False while some handler has no lambda.ts yet: templates are then made with empty entries, which nothing bundles. */
-export const entriesExist = manifest.every(({ name }) => existsSync(join(functionsRoot, name, 'lambda.ts')))
+/** False while some function has no lambda.ts yet: templates are then made with empty entries, which nothing bundles. */
+export const entriesExist = manifest.filter(({ hosts }) => hosts.includes('lambda')).every(({ name }) => existsSync(join(functionsRoot, name, 'lambda.ts')))
 const temporaries: string[] = []
 function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), 'soma-stack-'))
@@ -39,7 +39,7 @@ function emptyEntries(): string {
 }
 const entries = entriesExist ? functionsRoot : emptyEntries()
 
-export type SynthOptions = { stage?: Stage; compute?: Compute; context?: Record<string, unknown>; bundle?: boolean }
+export type SynthOptions = { stage?: Stage; compute?: Compute; context?: Record<string, unknown>; settings?: Partial<Settings>; bundle?: boolean }
 export type Synthesised = ReturnType<typeof synthesise>
 const made = new Map<string, Synthesised>()
 
@@ -51,10 +51,10 @@ export function synth(options: SynthOptions = {}): Synthesised {
   return found
 }
 
-function synthesise({ stage = 'dev', compute = 'lambda', context = {}, bundle = false }: SynthOptions) {
+function synthesise({ stage = 'dev', compute = 'lambda', context = {}, settings = {}, bundle = false }: SynthOptions) {
   const outdir = temporary()
   const app = new App({ outdir, context: { ...cdk.context, stage, compute, ...context, ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }) } })
-  const stack = new SomaStack(app, { context: readContext(app.node), functionsRoot: entries })
+  const stack = new SomaStack(app, { context: readContext(app.node), functionsRoot: entries, settings: { ...settingsOf(stage), ...settings } })
   const template = Template.fromStack(stack)
   const resources: Record<string, Json> = template.toJSON().Resources
   const placed = (name: string) => {

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type Local, openLocal } from '../../local/adapter.ts'
+import { startPgBouncer } from '../../local/services/pgbouncer.ts'
 import { parseConfig } from '../../shared/config/index.ts'
+import type { Database } from '../../shared/db/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
-import { type Ctx, insertKey, memoryScopes, type Scope } from '../../shared/tenant/index.ts'
+import { type Ctx, insertKey, type Scope, tenantScopes } from '../../shared/tenant/index.ts'
 import { requireService } from './services.ts'
 
 export type Caller = { tenant: string; tenantId: number; key: string }
@@ -18,7 +20,7 @@ export type Product = {
   tenant(scopes?: Scope[]): Promise<Caller>
   /** Sends JSON (or a prepared body) as the caller; without one, without credentials. */
   call(caller: Caller | null, method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
-  /** Drains, projects, indexes and rolls up until nothing is left. */
+  /** Drains, projects, indexes, writes what reads used and rolls up until nothing is left. */
   settle(): Promise<void>
   /** A Ctx for calling a verb directly. */
   ctx(caller: Caller, scopes?: Scope[]): Ctx
@@ -26,21 +28,26 @@ export type Product = {
 // biome-ignore lint/suspicious/noExplicitAny: tests read answers of many shapes
 export type Answer = { status: number; headers: Headers; body: any; text: string }
 
-/** The same suite on the embedded engine and on each real Postgres that is there. */
+/**
+ * The same suite on the embedded engine and on each real Postgres that is there. On 16 the product's logins go through PgBouncer, pooling by transaction,
+ * where there is one: whatever leans on a session shows there.
+ */
 export function describeEngines(
   name: string,
   suite: (product: () => Product) => void,
   engines: ('pglite' | 'postgres 18' | 'postgres 16')[] = ['pglite', 'postgres 18', 'postgres 16'],
+  more: () => Promise<Record<string, string>> = async () => ({}),
 ): void {
   for (const engine of engines) {
     const variable = engine === 'postgres 16' ? 'POSTGRES16_URL' : 'POSTGRES_URL'
     const url = engine === 'pglite' ? undefined : requireService(variable)
     const skipped = engine !== 'pglite' && !url
-    describe.skipIf(skipped)(`${name} on ${engine}${skipped ? ` (skipped: no ${variable})` : ''}`, () => {
+    const way = engine === 'postgres 16' && requireService('PGBOUNCER_PATH') ? ' through PgBouncer' : ''
+    describe.skipIf(skipped)(`${name} on ${engine}${way}${skipped ? ` (skipped: no ${variable})` : ''}`, () => {
       let product: Product | undefined
       let cleanUp: (() => Promise<void>) | undefined
       beforeAll(async () => {
-        const opened = await openProduct(engine, url)
+        const opened = await openProduct(engine, url, await more())
         product = opened.product
         cleanUp = opened.close
       })
@@ -50,26 +57,32 @@ export function describeEngines(
   }
 }
 
-async function openProduct(engine: Product['engine'], serverUrl: string | undefined): Promise<{ product: Product; close(): Promise<void> }> {
-  const base = { SOMA_DATA_DIR: 'memory://', AUTH_MODE: 'mixed', LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent' }
-  const scratch = serverUrl ? await createScratch(serverUrl) : undefined
+export async function openProduct(
+  engine: Product['engine'],
+  serverUrl: string | undefined,
+  more: Record<string, string> = {},
+): Promise<{ product: Product; close(): Promise<void> }> {
+  const base = { SOMA_DATA_DIR: 'memory://', AUTH_MODE: 'mixed', LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', ...more }
+  const scratch = serverUrl ? await createScratch(serverUrl, engine === 'postgres 16' ? requireService('PGBOUNCER_PATH') : undefined) : undefined
   const config = parseConfig(scratch ? { ...base, SIGNING_KEY: 'a test signing key', POSTGRES_URL: scratch.loginUrl, POSTGRES_MIGRATION_URL: scratch.adminUrl } : base)
   const local = await openLocal(config, createLog(config.LOG_LEVEL))
   const product: Product = {
     engine,
     local,
     adminUrl: scratch?.adminUrl,
-    tenant: (scopes = [...memoryScopes, 'admin']) => createCaller(local, scopes),
-    call: (caller, method, path, body, headers) => call(local, caller, method, path, body, headers),
+    tenant: (scopes = [...tenantScopes]) => createCaller(local.db.worker, scopes),
+    call: async (caller, method, path, body, headers) => answerOf(await local.fetch(requestOf('http://soma.test', caller, method, path, body, headers))),
     async settle() {
       await local.runJob('drain-outbox')
+      await local.flushReads()
       await local.runJob('rollup-usage')
     },
-    ctx: (caller, scopes = [...memoryScopes, 'admin']) => ({
+    ctx: (caller, scopes = [...tenantScopes]) => ({
       tenantId: caller.tenantId,
       tenant: caller.tenant,
       actor: 'test',
       scopes: new Set(scopes),
+      limits: {},
       app: local.db.app,
       worker: local.db.worker,
       requestId: 'test',
@@ -85,32 +98,36 @@ async function openProduct(engine: Product['engine'], serverUrl: string | undefi
   }
 }
 
-async function createCaller(local: Local, scopes: Scope[]): Promise<Caller> {
+/** A new tenant with a key, made by the worker's login. */
+export async function createCaller(worker: Database, scopes: Scope[] = [...tenantScopes]): Promise<Caller> {
   const tenant = `t-${randomBytes(6).toString('hex')}`
-  const tenantId = await local.db.worker.transaction({ role: 'soma_worker', tenantId: null }, async (tx) => {
+  const tenantId = await worker.transaction({ role: 'soma_worker', tenantId: null }, async (tx) => {
     const [row] = await tx.query<{ tenant_id: number }>('insert into tenants (name) values ($1::text) returning tenant_id', [tenant])
     return (row as { tenant_id: number }).tenant_id
   })
-  const key = await local.db.worker.transaction({ role: 'soma_worker', tenantId }, (tx) => insertKey(tx, tenantId, 'local', { name: '', scopes }))
+  const key = await worker.transaction({ role: 'soma_worker', tenantId }, (tx) => insertKey(tx, tenantId, 'local', { name: '', scopes }))
   return { tenant, tenantId, key: key.key as string }
 }
 
-async function call(local: Local, caller: Caller | null, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+/** What a client sends: JSON, or a prepared body. */
+export function requestOf(base: string, caller: Caller | null, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Request {
   const raw = typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream
-  const request = new Request(`http://soma.test${path}`, {
+  return new Request(`${base}${path}`, {
     method,
     headers: { ...(caller ? { authorization: `Bearer ${caller.key}` } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
     ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
   } as RequestInit)
-  const response = await local.fetch(request)
+}
+
+export async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text()
-  const json = /json/.test(response.headers.get('content-type') ?? '')
+  const json = /[/+]json\b/.test(response.headers.get('content-type') ?? '')
   return { status: response.status, headers: response.headers, text, body: json && text ? JSON.parse(text) : undefined }
 }
 
 /** A database of the test file's own, and a login that is a member of the two roles and nothing else. */
-async function createScratch(serverUrl: string): Promise<{ adminUrl: string; loginUrl: string; drop(): Promise<void> }> {
+async function createScratch(serverUrl: string, pgBouncer: string | undefined): Promise<{ adminUrl: string; loginUrl: string; drop(): Promise<void> }> {
   const name = `soma_test_${randomBytes(6).toString('hex')}`
   const login = `${name}_login`
   await asAdmin(serverUrl, async (client) => {
@@ -121,15 +138,18 @@ async function createScratch(serverUrl: string): Promise<{ adminUrl: string; log
     await client.query(`create role ${login} login noinherit password 'test' in role soma_app, soma_worker`)
   })
   const adminUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
-  const loginUrl = Object.assign(new URL(adminUrl), { username: login, password: 'test' }).href
+  const directUrl = Object.assign(new URL(adminUrl), { username: login, password: 'test' }).href
+  const pooled = pgBouncer ? await startPgBouncer(pgBouncer, directUrl) : undefined
   return {
     adminUrl,
-    loginUrl,
-    drop: () =>
-      asAdmin(serverUrl, async (client) => {
+    loginUrl: pooled?.url ?? directUrl,
+    async drop() {
+      await pooled?.stop()
+      await asAdmin(serverUrl, async (client) => {
         await client.query(`drop database ${name} with (force)`)
         await client.query(`drop role ${login}`)
-      }),
+      })
+    },
   }
 }
 

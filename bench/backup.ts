@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { installPostgres } from '../local/services/postgres-install.ts'
+import { loadCorpus } from './corpus.ts'
+import { count, megabytes, printTable } from './figures.ts'
+import type { Product } from './product.ts'
+import type { Options } from './run.ts'
+
+/** How long a program took, the most memory it had, and what it said. */
+type Run = { seconds: number; peakBytes: number; stdout: string }
+const soma = ['node', 'bin/soma.ts']
+
+/** Our archive and restore beside Postgres' own programs, on one database that was filled through the product. Each runs alone, in a process of its own. */
+export async function backup(product: Product, { short, size }: Options): Promise<void> {
+  const { adminUrl } = product
+  if (!adminUrl) throw new Error('This benchmark compares with pg_dump, so it takes a real Postgres: leave --embedded away.')
+  const n = size ?? (short ? 20_000 : 1_000_000)
+  const { clients } = await installPostgres(18)
+  const folder = join(product.folder, 'archives')
+  await mkdir(folder)
+  const key = { BACKUP_KEY: randomBytes(32).toString('hex') }
+  console.error(`loading ${count(n)} memories …`)
+  const { indexedSeconds } = await loadCorpus(product, n)
+  await product.sql('vacuum analyze')
+  const [held] = await product.sql(
+    `select (select count(*) from memories) + (select count(*) from memory_events) + (select count(*) from vectors) as rows, (select count(*) from postings) as postings`,
+  )
+  console.error(`loaded and indexed in ${indexedSeconds.toFixed(0)} s; ${count(Number(held?.postings))} postings`)
+
+  const archive = join(folder, 'archive')
+  const dumped = join(folder, 'dump')
+  const ours = { out: await run([...soma, 'backup', '--out', archive, '--json'], { ...key, POSTGRES_URL: adminUrl, STAGE: 'dev' }), in: undefined as Run | undefined }
+  const theirs = { out: await run([join(clients, 'pg_dump'), '-Fc', `--file=${dumped}`, `--dbname=${adminUrl}`]), in: undefined as Run | undefined }
+  ours.in = await withEmpty(adminUrl, async (url) => {
+    await run([...soma, 'migrate', '--json'], { POSTGRES_URL: url })
+    return run([...soma, 'restore', archive, '--json'], { ...key, POSTGRES_URL: url, STAGE: 'dev' })
+  })
+  theirs.in = await withEmpty(adminUrl, (url) => run([join(clients, 'pg_restore'), `--dbname=${url}`, dumped]))
+  const rows = JSON.parse(ours.out.stdout).rows as number
+  const bytes = { ours: await sizeOf(archive), theirs: await sizeOf(dumped) }
+  const line = (what: string, one: Run, other: Run) => [
+    what,
+    `${one.seconds.toFixed(1)} s`,
+    `${other.seconds.toFixed(1)} s`,
+    `${(one.seconds / other.seconds).toFixed(2)}×`,
+    count(rows / one.seconds),
+    count(n / one.seconds),
+    megabytes(one.peakBytes),
+  ]
+  printTable(
+    `${count(n)} memories (${count(rows)} rows in the archive, encrypted), each program alone`,
+    ['', 'soma', 'pg_dump -Fc, pg_restore', 'ratio', 'rows a second', 'memories a second', 'peak memory of soma'],
+    [line('out', ours.out, theirs.out), line('back in', ours.in, theirs.in)],
+  )
+  printTable(
+    'What is kept',
+    ['', 'soma', 'pg_dump -Fc', 'ratio'],
+    [['bytes a memory', count(bytes.ours / n), count(bytes.theirs / n), `${(bytes.ours / bytes.theirs).toFixed(2)}×`]],
+  )
+  await rm(folder, { recursive: true })
+}
+
+/** A new database on the same server, for the time of the work. */
+async function withEmpty<T>(adminUrl: string, work: (url: string) => Promise<T>): Promise<T> {
+  const name = `soma_bench_${randomBytes(6).toString('hex')}`
+  const client = new pg.Client({ connectionString: adminUrl })
+  await client.connect()
+  try {
+    await client.query(`create database ${name}`)
+    return await work(Object.assign(new URL(adminUrl), { pathname: `/${name}` }).href)
+  } finally {
+    await client.query(`drop database if exists ${name} with (force)`)
+    await client.end()
+  }
+}
+
+async function run([program = '', ...args]: string[], env: Record<string, string> = {}): Promise<Run> {
+  const { PATH, HOME, TMPDIR } = process.env
+  const started = performance.now()
+  const child = spawn(program, args, { env: { PATH, HOME, TMPDIR, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  let stdout = ''
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  let peakBytes = Number.NaN
+  // the kernel keeps the highest mark: the last look at it is all but exact
+  const watch = setInterval(() => {
+    peakBytes = peakOf(child.pid) ?? peakBytes
+  }, 50)
+  try {
+    const [code] = await once(child, 'close')
+    if (code !== 0) throw new Error(`${program} ${args[0]} ended with ${code}.`)
+    return { seconds: (performance.now() - started) / 1000, peakBytes, stdout }
+  } finally {
+    clearInterval(watch)
+  }
+}
+
+/** The most resident memory a process has had; undefined where /proc does not tell. */
+function peakOf(pid: number | undefined): number | undefined {
+  try {
+    const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
+  } catch {
+    return undefined // it has just ended
+  }
+}
+
+/** Bytes of a file, or of all files of a directory. */
+async function sizeOf(path: string): Promise<number> {
+  if (!(await stat(path)).isDirectory()) return (await stat(path)).size
+  const sizes = await Promise.all((await readdir(path)).map((name) => sizeOf(join(path, name))))
+  return sizes.reduce((sum, one) => sum + one, 0)
+}

@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { backupHandlerDeps } from './deps.ts'
+import { createBackup } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createBackup(backupHandlerDeps(runtime)))

@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { backupHandlerDeps } from './deps.ts'
+import { createBackup } from './handler.ts'
+
+await jobTask('worker', (runtime) => createBackup(backupHandlerDeps(runtime)))

@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { expireDeps } from './deps.ts'
+import { createExpire } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createExpire(expireDeps(runtime)))

@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { expireDeps } from './deps.ts'
+import { createExpire } from './handler.ts'
+
+await jobTask('worker', (runtime) => createExpire(expireDeps(runtime)))

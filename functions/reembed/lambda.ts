@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { reembedDeps } from './deps.ts'
+import { createReembed } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createReembed(reembedDeps(runtime)))

@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { restoreHandlerDeps } from './deps.ts'
+import { createRestore } from './handler.ts'
+
+await jobTask('owner', (runtime) => createRestore(restoreHandlerDeps(runtime)))

@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { runOperationsDeps } from './deps.ts'
+import { createRunOperations } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createRunOperations(runOperationsDeps(runtime)))

@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { runOperationsDeps } from './deps.ts'
+import { createRunOperations } from './handler.ts'
+
+await jobTask('worker', (runtime) => createRunOperations(runOperationsDeps(runtime)))

@@ -1,0 +1,56 @@
+import { statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { ArchiveError, archiveName, type BackupKey, type Place, readBackupKey } from '../../shared/backup/index.ts'
+import { assertKey, fileStore } from '../../shared/blob/index.ts'
+import type { Config } from '../../shared/config/index.ts'
+import { CommandError } from './failure.ts'
+import type { Globals } from './globals.ts'
+import { interruptible } from './interruptible.ts'
+import { remark } from './output.ts'
+
+/** Where an archive lies, and its name for people: an absolute path, or `s3://bucket/prefix`. */
+export type NamedPlace = Place & { path: string }
+
+/** An archive in a directory of its own, or under `s3://bucket/prefix`. @throws CommandError usage */
+export async function placeAt(given: string, { S3_ENDPOINT: endpoint }: Config): Promise<NamedPlace> {
+  if (!given.startsWith('s3://')) return { store: fileStore(resolve(given)), prefix: '', path: resolve(given) }
+  const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/.exec(given) ?? []
+  if (bucket === undefined) throw new CommandError('usage', `"${given}" names no bucket: it takes s3://bucket/prefix, such as s3://backups/monday.`)
+  try {
+    if (prefix !== '') assertKey(prefix)
+  } catch (cause) {
+    throw new CommandError('usage', (cause as Error).message, cause)
+  }
+  const { s3Store } = await import('../../shared/s3/index.ts')
+  return { store: s3Store({ bucket, endpoint }), prefix, path: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` }
+}
+
+/** A new name in the bucket of the configuration, or under the data directory. */
+export function newPlace(config: Config): Promise<NamedPlace> {
+  const name = archiveName(new Date())
+  const names = config.BACKUP_PREFIX === undefined ? [name] : [config.BACKUP_PREFIX, name]
+  if (config.BACKUP_BUCKET !== undefined) return placeAt(`s3://${[config.BACKUP_BUCKET, ...names].join('/')}`, config)
+  return placeAt(join(config.SOMA_DATA_DIR, 'backups', ...names), config)
+}
+
+/** @throws CommandError not_found */
+export async function existingPlace(given: string, config: Config): Promise<NamedPlace> {
+  const place = await placeAt(given, config)
+  if (given.startsWith('s3://')) {
+    if (!(await place.store.list(place.prefix)).length) throw new CommandError('not_found', `There is nothing at ${place.path}.`)
+  } else if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) throw new CommandError('not_found', `There is no directory ${given}.`)
+  return place
+}
+
+export const backupKeyOf = ({ BACKUP_KEY }: Config): BackupKey | undefined => (BACKUP_KEY === undefined ? undefined : readBackupKey(BACKUP_KEY))
+
+/** Work on an archive; Ctrl-C removes what was written, or leaves the target as it was. @throws CommandError archive */
+export function onArchive<T>(globals: Globals, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const told = (signal: AbortSignal) => {
+    signal.addEventListener('abort', () => remark(globals, 'Stopping: nothing is left half done. Ctrl-C again does not wait for that.'), { once: true })
+    return work(signal)
+  }
+  return interruptible(told).catch((error) => {
+    throw error instanceof ArchiveError ? new CommandError('archive', error.message, error) : error
+  })
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+import { backUp } from '../../shared/backup/index.ts'
+import { backupKeyOf, newPlace, onArchive, placeAt } from './archive.ts'
+import { onDatabase } from './database.ts'
+import { configOf, type Globals, refuseUrl } from './globals.ts'
+import { answer, count, remark } from './output.ts'
+import { bytesText, numberText, showProgress } from './progress.ts'
+
+const examples = `
+Everything of all tenants as of one instant, while a server on a real Postgres goes on serving. With BACKUP_KEY it is encrypted; keep that key elsewhere.
+Into a bucket it goes as the environment says: AWS_REGION, AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and S3_ENDPOINT for another service than AWS.
+
+Examples:
+  $ npx soma backup
+  $ npx soma backup --out /mnt/backups/monday
+  $ npx soma backup --out s3://backups/monday
+  $ POSTGRES_URL=postgres://jobs@db/soma npx soma backup --out monday --json`
+
+const whenServed = 'Stop it, run this again, and start it: the embedded engine serves one process at a time. On a real Postgres a backup runs beside the servers.'
+
+export function addBackup(program: Command): void {
+  program
+    .command('backup')
+    .description('write everything into an archive')
+    .option('--out <place>', 'a new or empty directory, or s3://bucket/prefix (default: a new one in BACKUP_BUCKET, or under backups in the data directory)')
+    .addHelpText('after', examples)
+    .action(async (_options, command: Command) => {
+      const { out, ...globals } = command.optsWithGlobals<Globals & { out?: string }>()
+      refuseUrl(globals, 'backup')
+      const config = await configOf(globals)
+      const key = backupKeyOf(config)
+      const { path, ...place } = await (out === undefined ? newPlace(config) : placeAt(out, config))
+      const report = await onDatabase(config, 'worker', whenServed, (worker) => {
+        const progress = showProgress(globals, { label: 'Backing up', unit: 'rows' })
+        return onArchive(globals, (signal) => backUp(worker, place, { key, signal, onProgress: progress.report })).finally(progress.end)
+      })
+      if (!report.encrypted) remark(globals, 'The archive is not encrypted: set BACKUP_KEY to have it so.')
+      answer(globals, { path, ...report }, `${numberText(report.rows)} rows of ${count(report.tenants, 'tenant')} are in ${path} (${bytesText(report.bytes)}).`)
+    })
+}

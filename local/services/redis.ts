@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { installProgram } from './apt.ts'
+import { freePort, runCommand } from './command.ts'
+import { endGuard } from './guard.ts'
+
+export type RunningRedis = {
+  /** With its password in it. */
+  url: string
+  /** Runs a command on it, as `redis-cli` does, and answers what it printed. */
+  command(...words: string[]): Promise<string>
+  /** Ends it at once, by kill -9; `restart` starts it again on its port, empty. */
+  kill(): Promise<void>
+  restart(): Promise<void>
+  /** Stops it in the middle of whatever it does, and lets it go on: it takes connections meanwhile, and answers nothing. */
+  freeze(): void
+  thaw(): void
+  /** Stops it and removes its data. It also happens by itself when this process ends, however it ends. */
+  stop(): Promise<void>
+}
+
+const startMs = 15_000
+
+export type RedisOptions = {
+  /** Beside its port: settings of redis.conf, one a line. */
+  settings?: string
+}
+
+/** Starts a redis-server of its own: new data directory, a free port of 127.0.0.1, random password. Resolves when it answers. */
+export async function startRedis({ settings = '' }: RedisOptions = {}): Promise<RunningRedis> {
+  const program = await installProgram(['redis-server'], 'redis-server', 'REDIS_SERVER_PATH')
+  const home = await mkdtemp(join(tmpdir(), 'soma-redis-'))
+  const port = await freePort()
+  const password = randomBytes(16).toString('hex')
+  await writeFile(
+    join(home, 'redis.conf'),
+    `bind 127.0.0.1\nport ${port}\nrequirepass ${password}\ndir ${home}\nlogfile ${join(home, 'log')}\nsave ""\nappendonly no\ndaemonize no\n${settings}\n`,
+    { mode: 0o600 },
+  )
+  const guard = guardServer(program, home)
+  const started = createInterface({ input: guard.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
+  const command = (...words: string[]): Promise<string> =>
+    runCommand('redis-cli', ['-h', '127.0.0.1', '-p', String(port), '--no-auth-warning', ...words], { env: { ...process.env, REDISCLI_AUTH: password } })
+  const answers = () =>
+    command('ping').then(
+      (said) => said === 'PONG',
+      () => false,
+    )
+  let pid = 0
+  const start = async (): Promise<void> => {
+    guard.stdin?.write('start\n')
+    pid = Number((await started.next()).value)
+    for (const end = Date.now() + startMs; !(await answers()); await sleep(20))
+      if (Date.now() > end) throw new Error(`redis-server did not start. Its log says:\n${await readFile(join(home, 'log'), 'utf8').catch(() => '(no log)')}`)
+  }
+  const stop = () => endGuard(guard)
+  try {
+    await start()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    url: `redis://:${password}@127.0.0.1:${port}`,
+    command,
+    async kill() {
+      process.kill(pid, 'SIGKILL')
+      while (await answers()) await sleep(20)
+    },
+    restart: start,
+    freeze: () => process.kill(pid, 'SIGSTOP'),
+    thaw: () => process.kill(pid, 'SIGCONT'),
+    stop,
+  }
+}
+
+/**
+ * A shell in a session of its own that starts the server for each line it reads, and says its id; its standard input is ours to close, and the system
+ * closes it when we die, even by kill -9. Then it ends the server, stopped or not, and removes its data.
+ */
+function guardServer(program: string, home: string): ChildProcess {
+  const script = `while read -r _; do
+  "$0" "$1/redis.conf" >/dev/null 2>&1 </dev/null &
+  echo $!
+done
+kill -9 $! 2>/dev/null; wait
+cd /; rm -rf "$1"`
+  return spawn('sh', ['-c', script, program, home], { cwd: home, detached: true, stdio: ['pipe', 'pipe', 'ignore'] })
+}

@@ -1,0 +1,82 @@
+import * as z from 'zod'
+
+/** The archive's format, of which docs/design.md says enough to write a reader. A change of it is another version. */
+export const formatVersion = 1
+export const manifestName = 'manifest.json'
+export const partName = (number: number) => `part-${String(number).padStart(6, '0')}.soma`
+
+/** A block's text before it is compressed, about; and the most that a reader takes. A row is never split. */
+export const blockBytes = 512 * 1024
+export const longestBlock = 64 * 1024 * 1024
+export const longestHeader = 4096
+/** A part's length, about. */
+export const defaultPartBytes = 64 * 1024 * 1024
+
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/)
+const count = z.number().int().min(0)
+const name = z.string().regex(/^[a-z_]{1,63}$/)
+
+/** What stands before each block's bytes. `block` counts from 0 through the whole archive; `key` names the tenant's data key, or is `none`. */
+export const BlockHeader = z.strictObject({
+  block: count,
+  tenant: count,
+  table: name,
+  key: z.string().max(64),
+  rows: z.number().int().min(1),
+  /** Bytes of the rows' text: JSON objects joined by newlines, UTF-8. */
+  text: z.number().int().min(2).max(longestBlock),
+  /** Bytes that follow the header: the text compressed, then encrypted where `key` is not `none`, its tag at the end. */
+  stored: z
+    .number()
+    .int()
+    .min(1)
+    .max(longestBlock + 65536),
+})
+export type BlockHeader = z.output<typeof BlockHeader>
+
+export const Manifest = z.strictObject({
+  format: z.literal('soma-backup'),
+  format_version: z.literal(formatVersion),
+  archive_id: z.uuid(),
+  created_at: z.iso.datetime(),
+  /** What wrote it, such as `postgres 18.4`; any engine reads it. */
+  engine: z.string(),
+  schema_version: z.number().int().min(1),
+  /** Of the rules that make a text's words: the words are counted again by a restore. */
+  tokenizer: z.number().int().min(1),
+  installation: z.strictObject({
+    installation_id: z.uuid(),
+    generation: z.number().int().min(1).max(1_000_000_000),
+    signing_keys: z.record(z.string(), z.unknown()),
+    created_at: z.iso.datetime({ offset: true }),
+  }),
+  embedding_models: z.array(
+    z.strictObject({
+      model_key: z.number().int().min(1).max(32_767),
+      name: z.string(),
+      dimension: z.number().int().min(1).max(16_000),
+      /** What it is here for; null: nothing has been said about it. */
+      use: z.enum(['searched', 'kept', 'dropped']).nullable(),
+    }),
+  ),
+  compression: z.literal('zstd'),
+  encryption: z.nullable(
+    z.strictObject({
+      algorithm: z.literal('aes-256-gcm'),
+      /** The id of the key-encryption key, which BACKUP_KEY gives. */
+      key_id: z.string(),
+      /** Data keys by id, each encrypted by the key-encryption key: base64 of nonce, key, tag. */
+      data_keys: z.record(z.string(), z.string()),
+    }),
+  ),
+  tables: z.record(name, z.strictObject({ columns: z.array(name), rows: count, content: hex64 })),
+  tenants: count,
+  blocks: count,
+  parts: z.array(z.strictObject({ name: z.string(), bytes: z.number().int().min(1), blocks: z.number().int().min(1), rows: z.number().int().min(1), sha256: hex64 })),
+})
+export type Manifest = z.output<typeof Manifest>
+
+/** What is wrong with an archive, or why it does not fit here: a sentence for whoever asked. */
+export class ArchiveError extends Error {
+  override readonly name = 'ArchiveError'
+}

@@ -1,0 +1,6 @@
+export { archiveName, type BackupReport, backUp, type Place } from './backup.ts'
+export { ArchiveError, formatVersion, type Manifest, manifestName } from './format.ts'
+export { type BackupKey, readBackupKey } from './keys.ts'
+export { openArchive, type VerifyReport, verifyArchive } from './read.ts'
+export { type RestoreReport, type RestoreStep, restore } from './restore.ts'
+export { archivedTables, rebuiltTables, remadeTables } from './tables.ts'

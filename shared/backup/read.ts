@@ -1,0 +1,127 @@
+import { BlobMissing } from '../blob/index.ts'
+import { keyAt, type Place } from './backup.ts'
+import { readPart, type StoredBlock, unlockBlock, unpackBlock } from './blocks.ts'
+import { ArchiveError, type Manifest, manifestName, partName } from './format.ts'
+import { type BackupKey, unwrapDataKey } from './keys.ts'
+import { openManifest } from './manifest.ts'
+import { createRowSum } from './row-hash.ts'
+import { isArchived } from './tables.ts'
+
+/** An archive whose manifest is whole and whose parts are all there, and nothing else beside them. */
+export type Archive = {
+  manifest: Manifest
+  /** Every block in order, authenticated and decrypted, still compressed. @throws ArchiveError at the first that is not what was written */
+  blocks(): AsyncGenerator<{ block: StoredBlock; packed: Buffer }>
+}
+
+const longestManifest = 64 * 1024 * 1024
+
+/** @throws ArchiveError that says what is missing, foreign, damaged, or which key is wanted */
+export async function openArchive(place: Place, key: BackupKey | undefined): Promise<Archive> {
+  const manifest = openManifest(await readManifest(place), key)
+  await checkParts(place, manifest)
+  const { archive_id: archiveId, encryption, parts } = manifest
+  // unwrapped when its tenant's turn comes, and then kept: each tenant's blocks stand together
+  let held: { id: string; key: Buffer } | undefined
+  const keyOf = (id: string): Buffer => {
+    if (held?.id === id) return held.key
+    const wrapped = encryption?.data_keys[id]
+    if (wrapped === undefined || !key) throw new ArchiveError(`The archive's manifest has no data key ${id}: what it encrypts cannot be read by anybody.`)
+    held = { id, key: unwrapDataKey(key, archiveId, id, wrapped) }
+    return held.key
+  }
+  return {
+    manifest,
+    async *blocks() {
+      let first = 0
+      for (const part of parts) {
+        for await (const block of readPart(place.store.get(keyAt(place, part.name)), part, first)) yield { block, packed: unlockBlock(manifest, block, keyOf) }
+        first += part.blocks
+      }
+    },
+  }
+}
+
+async function readManifest(place: Place): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  let length = 0
+  try {
+    for await (const piece of place.store.get(keyAt(place, manifestName))) {
+      pieces.push(piece)
+      length += piece.length
+      if (length > longestManifest) throw new ArchiveError(`The archive's ${manifestName} is longer than one can be.`)
+    }
+  } catch (cause) {
+    if (!(cause instanceof BlobMissing)) throw cause
+    throw new ArchiveError(`There is no archive here: ${manifestName} is missing. It is written last, so a backup that was interrupted has none.`, { cause })
+  }
+  return Buffer.concat(pieces)
+}
+
+/** The parts have fixed names, so that no manifest leads a reader elsewhere. */
+async function checkParts(place: Place, { parts, blocks }: Manifest): Promise<void> {
+  for (const [i, part] of parts.entries()) {
+    if (part.name !== partName(i + 1)) throw new ArchiveError(`The manifest names the part "${part.name.slice(0, 100)}" where ${partName(i + 1)} belongs.`)
+  }
+  const found = new Map((await place.store.list(place.prefix)).map(({ key, bytes }) => [key, bytes]))
+  found.delete(keyAt(place, manifestName))
+  for (const part of parts) {
+    const bytes = found.get(keyAt(place, part.name))
+    if (bytes === undefined) throw new ArchiveError(`The part ${part.name} of the archive is missing.`)
+    if (bytes !== part.bytes) throw new ArchiveError(`The part ${part.name} of the archive has ${bytes} bytes, the manifest says ${part.bytes}.`)
+    found.delete(keyAt(place, part.name))
+  }
+  const [foreign] = found.keys()
+  if (foreign !== undefined) throw new ArchiveError(`The archive holds ${foreign}, which its manifest does not name.`)
+  if (parts.reduce((sum, part) => sum + part.blocks, 0) !== blocks) throw new ArchiveError(`The manifest says ${blocks} blocks, its parts have another number.`)
+}
+
+export type VerifyReport = Pick<Manifest, 'archive_id' | 'created_at' | 'schema_version'> & { rows: number; bytes: number; parts: number; blocks: number; encrypted: boolean }
+
+/** Every part's hash and every block's authentication; with `contents` also each row, by the content hashes of the tables. @throws ArchiveError */
+export async function verifyArchive({ manifest, blocks }: Archive, contents: boolean, onProgress: (rows: number) => void = () => {}): Promise<VerifyReport> {
+  const sums = contents ? createSums(manifest) : undefined
+  let rows = 0
+  for await (const { block, packed } of blocks()) {
+    if (sums) sums.add(block, await unpackBlock(block.header, packed))
+    rows += block.header.rows
+    onProgress(rows)
+  }
+  sums?.check()
+  const { archive_id, created_at, schema_version, parts, encryption } = manifest
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0)
+  return { archive_id, created_at, schema_version, rows, bytes, parts: parts.length, blocks: manifest.blocks, encrypted: encryption !== null }
+}
+
+/** Rows by table, held against the manifest at the end. `add` answers where each row of the block's text begins and ends. */
+export function createSums({ tables }: Manifest) {
+  const sums = new Map(Object.keys(tables).map((name) => [name, createRowSum()]))
+  return {
+    add({ header }: StoredBlock, text: Buffer): Buffer[] {
+      const sum = sums.get(header.table)
+      if (!sum || !isArchived(header.table)) throw new ArchiveError(`Block ${header.block} of the archive holds rows of "${header.table}", which no archive has.`)
+      const rows = linesOf(text)
+      if (rows.length !== header.rows) throw new ArchiveError(`Block ${header.block} of the archive has ${rows.length} rows, its header says ${header.rows}.`)
+      for (const row of rows) sum.add(row)
+      return rows
+    },
+    check(): void {
+      for (const [name, { rows, content }] of Object.entries(tables)) {
+        const sum = sums.get(name)
+        if (sum?.rows !== rows) throw new ArchiveError(`The archive has ${sum?.rows} rows of ${name}, its manifest says ${rows}.`)
+        if (sum.digest() !== content) throw new ArchiveError(`The archive's rows of ${name} are not those its manifest has the content hash of.`)
+      }
+    },
+  }
+}
+
+function linesOf(text: Buffer): Buffer[] {
+  const lines: Buffer[] = []
+  for (let from = 0; from <= text.length; ) {
+    const end = text.indexOf(10, from)
+    lines.push(text.subarray(from, end === -1 ? text.length : end))
+    if (end === -1) break
+    from = end + 1
+  }
+  return lines
+}

@@ -1,0 +1,8 @@
+export { readEntry } from './files.ts'
+export { type Append, type Journal, type JournalOptions, openJournal } from './journal.ts'
+export { keepReplaying, type ReplayHooks } from './keep-replaying.ts'
+export { type Entry, encodeLine, parseLines } from './line.ts'
+export { journalledOperation } from './operation.ts'
+export { type Indexed, type JournalReader, type JournalState, readJournal, type SegmentState } from './reader.ts'
+export type { ReplayPass } from './replay.ts'
+export { shipFinished } from './ship.ts'

@@ -1,0 +1,5 @@
+export { createLink, type Linked } from './create-link.ts'
+export { deleteLink } from './delete-link.ts'
+export { neighbors } from './neighbors.ts'
+export { path } from './path.ts'
+export { LinkIn, type LinkOut, type Neighbor, type Neighbors, NeighborsIn, PathIn, type PathOut } from './schema.ts'

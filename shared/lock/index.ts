@@ -1,0 +1,1 @@
+export { lockDirectory } from './lock.ts'

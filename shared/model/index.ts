@@ -1,0 +1,5 @@
+export { dropModel, introduceModel, type Operator, switchModel } from './change.ts'
+export { type Comparison, compareModels, type Query, sampleQueries } from './compare.ts'
+export { type Progress, type ReembedDeps, reembed } from './reembed.ts'
+export { removeDropped } from './remove.ts'
+export { listModels, type ModelState, type ModelStatus, objectionTo, statusOf } from './status.ts'

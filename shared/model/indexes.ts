@@ -1,0 +1,21 @@
+import { type Database, singly } from '../db/index.ts'
+import { largeScope } from '../recall/index.ts'
+import { annIndexName, type Model } from '../vector/index.ts'
+
+/** The HNSW indexes of a model that a tenant's large scopes need and that are not there yet. The embedded engine needs none. */
+export async function missingIndexes(worker: Database, tenantId: number, model: Model): Promise<string[]> {
+  if (worker.engine === 'pglite') return []
+  const sql = singly(worker, { role: 'soma_worker', tenantId, readOnly: true })
+  const scopes = await sql.query<{ scope_key: number }>(
+    `select s.scope_key from scope_stats s join scopes n on n.tenant_id = s.tenant_id and n.scope_key = s.scope_key and n.user_id is null
+     where s.tenant_id = $1::integer and s.memories >= $2::bigint`,
+    [tenantId, largeScope],
+  )
+  if (!scopes.length) return []
+  const names = scopes.map(({ scope_key }) => annIndexName(tenantId, scope_key, model.key))
+  const missing = await sql.query<{ name: string }>(
+    'select n.name from unnest($1::text[]) n (name) where not exists (select from pg_index i where i.indexrelid = to_regclass(n.name) and i.indisvalid)',
+    [names],
+  )
+  return missing.map(({ name }) => name)
+}

@@ -1,0 +1,1 @@
+export { openRedis, type Redis, type RedisClient, type RedisEvents } from './open.ts'

@@ -1,0 +1,1 @@
+export { type S3Options, s3Store } from './store.ts'

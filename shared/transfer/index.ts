@@ -1,0 +1,8 @@
+export { type ContentHash, contentHash } from './content-hash.ts'
+export { exportLines } from './export-lines.ts'
+export { type ConvertedRecord, type ConvertOptions, converters, convertFile, type Source } from './from/index.ts'
+export { importLines } from './import-lines.ts'
+export type { LinkLineIn, MemoryLineIn } from './line.ts'
+export type { KnownModels } from './prepare-line.ts'
+export { readLines } from './read-lines.ts'
+export type { ImportReport, LineError } from './report.ts'

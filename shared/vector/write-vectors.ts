@@ -1,0 +1,37 @@
+import type { Sql } from '../db/index.ts'
+import { tokensOf, vectorText } from '../embed/index.ts'
+
+/** A version that was embedded. */
+export type Embedded = { memory_key: string; version: number; text: string }
+
+/**
+ * Upserts vectors of one model; answers whether that is the one that is searched. The guard is a row lock on the very version that was embedded: where that is
+ * gone or was replaced meanwhile, nothing is written. The model that is searched also ends the waiting, and its tokens are counted by whoever takes a version
+ * off vector_pending: once, though two may embed it at the same moment. A switch of models waits for this statement's lock, or this one for the switch.
+ */
+export async function writeVectors(tx: Sql, tenantId: number, modelKey: number, rows: Embedded[], vectors: Float32Array[]): Promise<boolean> {
+  const [row] = await tx.query<{ searched: boolean }>(
+    `with present as materialized (
+       select m.memory_key, m.version, m.namespace_key, m.user_key, m.recorded_at, w.embedding, w.tokens
+       from memories m join unnest($3::bigint[], $4::integer[], $5::text[], $6::integer[]) w (memory_key, version, embedding, tokens) on w.memory_key = m.memory_key and w.version = m.version
+       where m.tenant_id = $1::integer and m.memory_key = any ($3::bigint[]) order by m.memory_key for share of m
+     ), written as (
+       insert into vectors (tenant_id, model_key, namespace_key, user_key, memory_key, version, embedding, recorded_at)
+       select $1::integer, $2::smallint, p.namespace_key, p.user_key, p.memory_key, p.version, p.embedding::halfvec, p.recorded_at from present p
+       on conflict (tenant_id, model_key, memory_key) do update set version = excluded.version, embedding = excluded.embedding, namespace_key = excluded.namespace_key, user_key = excluded.user_key,
+         recorded_at = excluded.recorded_at
+       where vectors.version <= excluded.version
+     ), another as materialized (
+       select from (select r.searched from embedding_roles r for share) r where r.searched <> $2::smallint
+     ), done as (
+       delete from vector_pending q using present p where q.tenant_id = $1::integer and q.memory_key = p.memory_key and q.version <= p.version and not exists (select from another)
+       returning p.namespace_key, p.tokens
+     ), counted as (
+       insert into usage_deltas (tenant_id, namespace_key, at, embedded_tokens)
+       select $1::integer, d.namespace_key, now(), sum(d.tokens) from done d group by d.namespace_key having sum(d.tokens) > 0
+     )
+     select not exists (select from another) as searched`,
+    [tenantId, modelKey, rows.map((one) => one.memory_key), rows.map((one) => one.version), vectors.map(vectorText), rows.map((one) => tokensOf(one.text))],
+  )
+  return row?.searched ?? false
+}

@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, describe, expect, test } from 'vitest'
+import { asAdmin } from '../support/engines.ts'
+import { requireService } from '../support/services.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'soma-cli-backup-'))
+const data = join(directory, 'data')
+const archive = join(directory, 'monday')
+const sealed = join(directory, 'sealed')
+const BACKUP_KEY = randomBytes(32).toString('base64')
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** The real command line, with nothing of this process's configuration. */
+async function soma(args: string[], env: Record<string, string> = {}): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { PATH = '', HOME = '' } = process.env
+  const child = spawn('node_modules/.bin/node', ['bin/soma.ts', ...args], { env: { PATH, HOME, SOMA_DATA_DIR: data, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
+  if (child.exitCode === null) await once(child, 'exit')
+  return { code: child.exitCode, stdout, stderr }
+}
+// biome-ignore lint/suspicious/noExplicitAny: tests read answers of many shapes
+async function json(args: string[], env: Record<string, string> = {}): Promise<any> {
+  const { code, stdout, stderr } = await soma([...args, '--json'], env)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  return JSON.parse(stdout)
+}
+
+describe('backup and restore on the command line', () => {
+  test('every command has help with examples', async () => {
+    for (const command of ['backup', 'restore', 'verify', 'verify-index']) {
+      expect(await soma([command, '--help'])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/Examples:\n +\$ .*npx soma/) })
+    }
+  })
+
+  test('a laptop’s memories are archived, verified and brought back elsewhere, and the index is whole', async () => {
+    await json(['store', 'Ada prefers tea', '--user', 'ada'])
+    const report = await json(['backup', '--out', archive])
+    expect(report).toMatchObject({ path: archive, encrypted: false, tables: { memories: 1 } })
+    expect(await json(['verify', archive])).toMatchObject({ archive_id: report.archive_id, rows: report.rows })
+    const env = { SOMA_DATA_DIR: join(directory, 'elsewhere') }
+    expect(await json(['restore', archive], env)).toMatchObject({ archive_id: report.archive_id, generation: 2 })
+    expect((await json(['recall', 'tea', '--user', 'ada'], env)).results).toMatchObject([{ text: 'Ada prefers tea' }])
+    expect(await json(['verify-index'], env)).toMatchObject({ memories: 1, pending: 0, whole: true, current: { vectors: 1, missing: 0, stale: 0 } })
+    const again = await soma(['restore', archive, '--json'], env)
+    expect([again.code, JSON.parse(again.stderr).error.detail]).toEqual([1, expect.stringContaining('The target is not empty')])
+  }, 120_000)
+
+  test('with a key it is encrypted, and one bit is enough to refuse it', async () => {
+    await json(['backup', '--out', sealed], { BACKUP_KEY })
+    expect(await json(['verify', sealed], { BACKUP_KEY })).toMatchObject({ encrypted: true })
+    expect(await soma(['verify', sealed])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^The archive is encrypted with the key [0-9a-f]{16}: set BACKUP_KEY to that key\.\n$/),
+    })
+    const part = join(sealed, 'part-000001.soma')
+    const bytes = readFileSync(part)
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1
+    writeFileSync(part, bytes)
+    expect(await soma(['verify', sealed], { BACKUP_KEY })).toMatchObject({ code: 1, stderr: expect.stringMatching(/authentication fails|is damaged/) })
+    expect(await soma(['restore', join(directory, 'nowhere')])).toMatchObject({ code: 3, stderr: expect.stringContaining('There is no directory') })
+    expect(await soma(['backup', '--out', join(directory, 'bad')], { BACKUP_KEY: 'short' })).toMatchObject({ code: 1, stderr: expect.stringContaining('BACKUP_KEY got a value') })
+  }, 120_000)
+
+  test('without --out it stands under the data directory, by its time', async () => {
+    const { path } = await json(['backup'])
+    expect(path).toMatch(new RegExp(`^${join(data, 'backups')}/\\d{8}T\\d{6}Z-[0-9a-f]{8}$`))
+    expect(readdirSync(path).sort()).toEqual(['manifest.json', 'part-000001.soma'])
+    // and the directory is still the database's
+    expect(await json(['stats'])).toMatchObject({ total_memories: 1 })
+  }, 120_000)
+
+  const server = requireService('POSTGRES_URL')
+  test.skipIf(!server)(
+    'it grows out of the laptop: the archive goes into a new Postgres',
+    async () => {
+      const name = `soma_grown_${randomBytes(6).toString('hex')}`
+      const url = Object.assign(new URL(server as string), { pathname: `/${name}` }).href
+      await asAdmin(server as string, (client) => client.query(`create database ${name}`))
+      try {
+        expect(await json(['restore', archive], { POSTGRES_URL: url })).toMatchObject({ generation: 2 })
+        const { code, stdout } = await soma(['recall', 'tea', '--user', 'ada', '--json'], { POSTGRES_URL: url })
+        expect([code, JSON.parse(stdout).results[0].text]).toEqual([0, 'Ada prefers tea'])
+      } finally {
+        await asAdmin(server as string, (client) => client.query(`drop database ${name} with (force)`))
+      }
+    },
+    120_000,
+  )
+})

@@ -1,0 +1,168 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { manifest } from '../../functions/manifest.ts'
+import { ownerOf } from '../../local/dispatch.ts'
+import { deadLetterHeaders } from '../../shared/kafka/index.ts'
+import { adminSql, loseWakeUps } from '../db/admin.ts'
+import { makeTopic, produce, readUntil, until } from '../kafka/broker.ts'
+import { entriesExist, type Synthesised, synth } from '../stack/synth.ts'
+import { answerOf, openProduct, type Product, requestOf } from '../support/engines.ts'
+import { type EventSource, eventSource } from '../support/event-source.ts'
+import { type GatewayAnswer, gatewayEvent, gatewayResponse } from '../support/gateway.ts'
+import { type LambdaFunction, lambdaFunction } from '../support/lambda-function.ts'
+import { type LambdaServices, lambdaServices } from '../support/lambda-services.ts'
+import { requireService } from '../support/services.ts'
+import { behaviour, type Host, metricsToken } from './suite.ts'
+
+const budget = 5 * 1024 * 1024
+const rows = manifest.filter((row) => row.hosts.includes('lambda'))
+const runtime = requireService('LAMBDA_RUNTIME_PATH') as string
+const postgres = requireService('POSTGRES_URL')
+const broker = requireService('KAFKA_BOOTSTRAP_SERVERS')
+const scram = process.env.KAFKA_SASL_BOOTSTRAP_SERVERS
+const missing = [...(runtime ? [] : ['LAMBDA_RUNTIME_PATH']), ...(postgres ? [] : ['POSTGRES_URL'])]
+
+let stack: Synthesised
+// 21 runs of esbuild, one after the other
+beforeAll(() => {
+  stack = synth({ bundle: true })
+}, 300_000)
+const functions = new Map<string, LambdaFunction>()
+const invoke = (name: string, event: unknown): Promise<unknown> => {
+  const found = functions.get(name)
+  return found ? found.invoke(event) : Promise.reject(new Error(`There is no function ${name}.`))
+}
+afterAll(() => Promise.all([...functions.values()].map((one) => one.stop())))
+/** Outside of the checkout, so what is left out of a bundle is not found there either. */
+const bundleOf = (name: string) => join(stack.outdir, `asset.${stack.properties(name).Code.S3Key.replace(/\.zip$/, '')}`)
+
+test.skipIf(!entriesExist).each(rows)('the bundle of $name fits its size budget', ({ name }) => {
+  const zipped = readdirSync(bundleOf(name)).reduce((sum, file) => sum + gzipSync(readFileSync(join(bundleOf(name), file))).length, 0)
+  expect(zipped).toBeLessThan(budget)
+})
+
+describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own runtime client${missing.length ? ` (skipped: no ${missing.join(', ')})` : ''}`, () => {
+  let product: Product
+  let services: LambdaServices
+  let close: () => Promise<void>
+
+  beforeAll(async () => {
+    const opened = await openProduct('postgres 18', postgres)
+    product = opened.product
+    services = await lambdaServices(invoke, secretsOf(product))
+    for (const { name, timeoutSeconds } of rows) {
+      const environment = { ...asDeployed(stack, name), ...services.environment, ...credentials, LOG_LEVEL: 'error' }
+      functions.set(name, await lambdaFunction(runtime, { name, bundle: bundleOf(name), timeoutSeconds, environment }))
+    }
+    close = opened.close
+  }, 60_000)
+  afterAll(async () => {
+    services?.close()
+    await close?.()
+  })
+
+  const owner = ownerOf(rows)
+  const host = (): Host => ({
+    tenant: product.tenant,
+    async call(...given) {
+      const request = requestOf('https://api.example', ...given)
+      const name = owner(request.method, new URL(request.url).pathname)
+      return answerOf(gatewayResponse((await invoke(name, await gatewayEvent(request))) as GatewayAnswer))
+    },
+    async job(name) {
+      await services.quiet()
+      await invoke(name, {})
+    },
+    sql: (text, values) => adminSql(product, text, values),
+  })
+  behaviour(host, { streams: false })
+
+  test('a job ends, and says what it has done', async () => {
+    for (const name of ['migrate', 'expire', 'sweep', 'run-operations', 'reembed', 'build-ann'])
+      expect([name, await invoke(name, {})]).toEqual([name, expect.objectContaining({ remaining: false })])
+  })
+
+  test('no function has written an error', () => {
+    for (const [name, one] of functions) expect([name, one.said()]).toEqual([name, ''])
+  })
+})
+
+describe.skipIf(missing.length > 0 || !broker || !scram)(
+  `the pipeline as functions, with a broker and event sources${broker && scram ? '' : ' (skipped: no KAFKA_SASL_BOOTSTRAP_SERVERS)'}`,
+  () => {
+    const kafka = { clusterArn: 'arn:aws:kafka:eu-west-1:123456789012:cluster/soma/0a1b2c3d-4', bootstrapServers: [scram as string], pollers: { least: 1, most: 1 } }
+    const { KAFKA_SASL_USERNAME: username = '', KAFKA_SASL_PASSWORD: password = '' } = process.env
+    const secretArn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:AmazonMSK_soma-AbCdEf'
+    const auth = { mechanism: 'scram', username, secretArn, keyArn: 'arn:aws:kms:eu-west-1:123456789012:key/1' } as const
+    const pipeline = rows.filter((row) => row.kind === 'records' || row.publishes)
+    const sources: EventSource[] = []
+    const closing: (() => unknown)[] = []
+    let product: Product
+    let topic: string
+
+    beforeAll(async () => {
+      topic = await makeTopic(broker as string)
+      const opened = await openProduct('postgres 18', postgres)
+      product = opened.product
+      await loseWakeUps(product)
+      const services = await lambdaServices(invoke, { ...secretsOf(product), KAFKA_SASL_PASSWORD: password })
+      closing.push(services.close, opened.close)
+      const withBroker = synth({ settings: { kafka: { ...kafka, auth } } })
+      // the listener here has no TLS, and the topic is this test's own
+      const here = { KAFKA_SECURITY_PROTOCOL: 'SASL_PLAINTEXT', KAFKA_MEMORY_EVENTS_TOPIC: topic, ...services.environment, ...credentials, LOG_LEVEL: 'fatal' }
+      for (const row of pipeline) {
+        const environment = { ...asDeployed(withBroker, row.name), ...here }
+        expect(environment).not.toHaveProperty('FUNCTION_INDEX_VECTORS')
+        functions.set(`kafka ${row.name}`, await lambdaFunction(runtime, { ...row, bundle: bundleOf(row.name), environment }))
+        if (row.kind === 'records')
+          sources.push(await eventSource(broker as string, { group: `soma.${row.name}.${topic}`, topic, batchSize: row.batchSize }, (event) => invoke(`kafka ${row.name}`, event)))
+      }
+    }, 60_000)
+    afterAll(async () => {
+      await Promise.all(sources.map((source) => source.stop()))
+      for (const close of closing) await close()
+    })
+
+    test('what the drain publishes is projected and indexed, and what can never be applied is among the dead letters', async () => {
+      const ada = await product.tenant()
+      await produce(broker as string, topic, [{ key: 'k', value: '{"half":', partition: 0 }])
+      const { id } = (await product.call(ada, 'POST', '/v1/memories', { text: 'Ada prefers tea — ☕' })).body
+      await product.call(ada, 'PATCH', `/v1/memories/${id}`, { text: 'Ada prefers coffee' })
+      expect(await invoke('kafka drain-outbox', {})).toMatchObject({ done: 2, remaining: false, detail: { failed: 0 } })
+      const versions = () => adminSql<{ version: number }>(product, 'select version from memory_events where tenant_id = $1::integer order by version', [ada.tenantId])
+      await until(async () => (await versions()).length === 2 && (await product.call(ada, 'GET', `/v1/memories/${id}`)).body.index_state === 'indexed')
+      expect(await versions()).toEqual([{ version: 1 }, { version: 2 }])
+      // each consumer buries for itself
+      const letters = await readUntil(broker as string, `${topic}.dlq`, (all) => all.length >= 2)
+      expect(letters.map(({ headers }) => headers[deadLetterHeaders.consumer]).sort()).toEqual(['index-vectors', 'project-events'])
+      for (const source of sources) expect(source.invocations()).toBeGreaterThan(0)
+    })
+  },
+)
+
+const credentials = { AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' }
+
+/** The variables that the stack gives a function: secrets by ARN, other functions by name. */
+function asDeployed(stack: Synthesised, name: string): Record<string, string> {
+  const names = new Map(
+    rows.map((row) => {
+      const on = stack.placed(row.name)
+      return [on.on === 'lambda' ? stack.logicalId(on.fn.node.defaultChild) : '', row.name]
+    }),
+  )
+  const resolved = Object.entries(stack.environment(name)).map(([variable, value]) => {
+    if (typeof value === 'string') return [variable, value]
+    const { Ref } = value as { Ref?: string }
+    const [, secret] = /:secret:(soma\/dev\/\w+)/.exec(JSON.stringify(value)) ?? []
+    return [variable, secret ? `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${secret}` : (names.get(Ref ?? '') ?? Ref ?? '')]
+  })
+  return Object.fromEntries(resolved)
+}
+
+function secretsOf({ local }: Product): Record<string, string> {
+  const { POSTGRES_URL = '', POSTGRES_MIGRATION_URL = '' } = local.config
+  const others = { SOMA_API_TOKEN: 'a token of the test', EMBEDDING_API_KEY: 'none', METRICS_TOKEN: metricsToken, BACKUP_KEY: '01'.repeat(32) }
+  return { POSTGRES_URL, POSTGRES_WORKER_URL: POSTGRES_URL, POSTGRES_MIGRATION_URL, SIGNING_KEY: 'a test signing key', ...others }
+}

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest'
+import { computeNames } from '../../lib/context.ts'
+import { stageNames } from '../../lib/settings.ts'
+import { ofType, synth } from './synth.ts'
+
+describe.each(stageNames)('the bucket of the backups in %s', (stage) => {
+  const { resources, template } = synth({ stage })
+  const [found] = ofType(resources, 'AWS::S3::Bucket')
+  const [id, bucket] = found as [string, Record<string, unknown> & { Properties: Record<string, unknown> }]
+
+  test('is the only one, private, encrypted and versioned', () => {
+    template.resourceCountIs('AWS::S3::Bucket', 1)
+    expect(bucket.Properties).toMatchObject({
+      PublicAccessBlockConfiguration: { BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true },
+      OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+      BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }] },
+      VersioningConfiguration: { Status: 'Enabled' },
+    })
+  })
+
+  test('ends incomplete uploads after a day, and what was removed after thirty', () => {
+    const { Rules } = bucket.Properties.LifecycleConfiguration as { Rules: unknown[] }
+    expect(Rules).toEqual([
+      expect.objectContaining({ Status: 'Enabled', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } }),
+      expect.objectContaining({ Status: 'Enabled', NoncurrentVersionExpiration: { NoncurrentDays: 30 }, ExpiredObjectDeleteMarker: true }),
+    ])
+    // no rule ends an archive itself
+    expect(JSON.stringify(Rules)).not.toContain('ExpirationInDays')
+  })
+
+  test('refuses whoever comes without TLS', () => {
+    const [policy] = ofType(resources, 'AWS::S3::BucketPolicy').map(([, { Properties }]) => Properties)
+    expect(policy?.Bucket).toEqual({ Ref: id })
+    expect(policy?.PolicyDocument.Statement).toEqual([
+      expect.objectContaining({ Effect: 'Deny', Action: 's3:*', Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+    ])
+  })
+
+  test(`is ${stage === 'prod' ? 'kept when the stack is deleted' : 'deleted with the stack, once it is empty'}`, () => {
+    const policy = stage === 'prod' ? 'Retain' : 'Delete'
+    expect(bucket).toMatchObject({ DeletionPolicy: policy, UpdateReplacePolicy: policy })
+  })
+})
+
+test.each(computeNames)('compute %s names the bucket as an output and reaches S3 without leaving the VPC', (compute) => {
+  const { resources, template } = synth({ compute })
+  expect(Object.keys(template.toJSON().Outputs)).toContain('BackupBucket')
+  const gateways = ofType(resources, 'AWS::EC2::VPCEndpoint').filter(([, { Properties }]) => Properties.VpcEndpointType === 'Gateway')
+  expect(gateways).toHaveLength(1)
+  expect(gateways[0]?.[1].Properties.RouteTableIds.length).toBe(2)
+})
