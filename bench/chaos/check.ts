@@ -107,7 +107,7 @@ async function readPlaces({ kafka, topic }: Installation): Promise<Map<string, S
   await consumer.subscribe({ topics: [deadLetterTopic(topic)], fromBeginning: true })
   try {
     await new Promise<void>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error))
       const run = consumer.run({
         eachMessage: async ({ partition, message }) => {
           const header = (name: string) => String(message.headers?.[name])

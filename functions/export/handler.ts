@@ -8,7 +8,7 @@ export function createExport(deps: ExportDeps): HttpHandler {
   const app = createApp('export', deps)
 
   app.get('/v1/export', async (c) => {
-    const ctx = await contextOf(c, deps)
+    const ctx = await contextOf(c, deps, { streams: true })
     const query = queryOf(c, ['namespace', 'all_namespaces', 'user_id', 'versions', 'links', 'vectors', 'cursor'])
     const lines = await exportLines(ctx, query, await deps.model())
     const bytes = async function* () {

@@ -10,7 +10,7 @@ export function createImport(deps: ImportDeps): HttpHandler {
   const app = createApp('import', deps)
 
   app.post('/v1/import', async (c) => {
-    const ctx = await contextOf(c, deps)
+    const ctx = await contextOf(c, deps, { streams: true })
     requireScope(ctx, 'memory:write')
     if (!/^application\/x-ndjson\b/i.test(c.req.header('content-type') ?? ''))
       throw new AppError('unsupported_media_type', 'Send one JSON object a line with "Content-Type: application/x-ndjson".')

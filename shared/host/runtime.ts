@@ -5,7 +5,7 @@ import { type Config, ConfigError, kafkaConnection, withSecrets } from '../confi
 import { assertSafeRole, assertSchema, type Database, openPostgres, type Settings } from '../db/index.ts'
 import { createEmbedder, createNextEmbedder, type Embedder } from '../embed/index.ts'
 import { type Kafka, openKafka } from '../kafka/index.ts'
-import { createLimiter, keyPrefix, type Limiter } from '../limit/index.ts'
+import { createLimiter, createTurns, keyPrefix, type Limiter, type Turns } from '../limit/index.ts'
 import { generationReader } from '../outbox/index.ts'
 import type { Redis } from '../redis/index.ts'
 import { createLog, createMetrics, type Log, type Metrics, setBreakers } from '../telemetry/index.ts'
@@ -42,6 +42,8 @@ export type Runtime = {
   redis: Redis | undefined
   /** Counts requests against the limits of their key and tenant. */
   limiter: Limiter
+  /** Shares this process among the tenants that ask it. */
+  turns: Turns
   /** Takes appends while the database is down: where JOURNAL_DIR is set, in the process that stores. */
   journal?: RunningJournal
   /** Where the drain publishes to when it is not by invocation: the broker, or the local adapter's bus. */
@@ -97,6 +99,7 @@ export function assembleRuntime(
     kafka,
     redis,
     limiter: createLimiter({ redis, prefix: keyPrefix(databases.app), onRefused: (limit) => metrics.requestsLimited.inc({ limit }) }),
+    turns: createTurns(config.POSTGRES_POOL_SIZE),
     ...(publisher ? { publisher } : {}),
   }
 }

@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import { Hono } from 'hono'
 import type { Database } from '../db/index.ts'
 import { textProblem } from '../json/index.ts'
-import type { Limiter, Taken } from '../limit/index.ts'
+import type { Limiter, Taken, Turns } from '../limit/index.ts'
 import { AppError, type FieldError } from '../problem/index.ts'
 import { rateLimitFields, type Standing } from '../quota/index.ts'
 import type { Log, Metrics } from '../telemetry/index.ts'
@@ -11,8 +11,18 @@ import { type Authenticate, type Ctx, requireScope } from '../tenant/index.ts'
 import { asAppError, problemResponse } from './problem-response.ts'
 
 /** What every HTTP handler needs; each names what it needs beyond. */
-export type HttpDeps = { app: Database; worker: Database; authenticate: Authenticate; limiter: Limiter; signingKey: string; corsOrigins: string[]; log: Log; metrics: Metrics }
-export type Env = { Variables: { requestId: string; outcome: Record<string, unknown>; standings: Standing[] } }
+export type HttpDeps = {
+  app: Database
+  worker: Database
+  authenticate: Authenticate
+  limiter: Limiter
+  turns: Turns
+  signingKey: string
+  corsOrigins: string[]
+  log: Log
+  metrics: Metrics
+}
+export type Env = { Variables: { requestId: string; outcome: Record<string, unknown>; standings: Standing[]; endTurn?: () => void } }
 export type SomaApp = Hono<Env>
 
 /** A Hono app with request id, problem answers, one log line and the metrics of each request. */
@@ -24,6 +34,7 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
     c.set('outcome', {})
     c.set('standings', [])
     await next()
+    c.get('endTurn')?.()
     c.header('x-request-id', c.get('requestId'))
     c.header('x-content-type-options', 'nosniff')
     // a quota that refused may have written its own
@@ -55,13 +66,17 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
   return app
 }
 
-/** The verified caller and the request, as verbs take them; it counts on the limits of the key and the tenant. @throws AppError unauthenticated, forbidden, rate_limited */
-export async function contextOf(c: Context<Env>, deps: Omit<HttpDeps, 'authenticate'> & { authenticate: Authenticate['offline'] }): Promise<Ctx> {
+/**
+ * The verified caller and the request, as verbs take them. It counts on the limits of the key and the tenant, and waits for the tenant's turn, but for one that
+ * `streams`: it would keep the turn as long as the caller likes. @throws AppError unauthenticated, forbidden, rate_limited, unavailable
+ */
+export async function contextOf(c: Context<Env>, deps: Omit<HttpDeps, 'authenticate'> & { authenticate: Authenticate['offline'] }, { streams = false } = {}): Promise<Ctx> {
   const caller = await deps.authenticate(c.req.raw)
   c.get('outcome').tenant = caller.tenant
   take(c, await deps.limiter.request(caller))
   // no operation that writes or reads a body takes parameters: one that was meant to narrow it is never ignored
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') queryOf(c, [])
+  if (!streams) c.set('endTurn', await deps.turns.take(caller.tenantId, c.req.raw.signal))
   const traceparent = c.req.header('traceparent')
   const sane = traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined
   return { ...caller, app: deps.app, worker: deps.worker, requestId: c.get('requestId'), traceparent: sane, signingKey: deps.signingKey, signal: c.req.raw.signal }

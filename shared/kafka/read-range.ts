@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Admin, EachBatchPayload, KafkaMessage } from 'kafkajs'
 import type { KafkaClient } from './client.ts'
-import { explain } from './explain.ts'
+import { explain, rootOf } from './explain.ts'
 import { within } from './sender.ts'
 
 /** The offsets of a partition from `from` up to, and without, `to`. */
@@ -11,6 +11,8 @@ export type Visit = (partition: number, messages: KafkaMessage[]) => void | Prom
 /** A topic that gives nothing for so long will not be read to its end. */
 const silenceMs = 20_000
 const sessionMs = 45_000
+/** A broker that has just started, or taken over a group, says these for a moment; the library gives a consumer up over them. */
+const passing = new Set(['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'])
 
 /** Where each partition begins and ends now. @throws Error */
 export function extentOf(client: KafkaClient, topic: string): Promise<Range[]> {
@@ -32,7 +34,7 @@ export async function readRanges(client: KafkaClient, topic: string, ranges: rea
     allowAutoTopicCreation: false,
     maxWaitTimeInMs: 500,
     sessionTimeout: sessionMs,
-    retry: { initialRetryTime: 200, maxRetryTime: 1_000, retries: 3, restartOnFailure: async () => false },
+    retry: { initialRetryTime: 200, maxRetryTime: 1_000, retries: 3, restartOnFailure: async (error) => passing.has(rootOf(error).type ?? '') },
   })
   let silence: NodeJS.Timeout | undefined
   try {
@@ -59,13 +61,12 @@ export async function readRanges(client: KafkaClient, topic: string, ranges: rea
         heard()
         await heartbeat()
       }
-      consumer.on(consumer.events.CRASH, ({ payload }) => failed(payload.error))
-      const running = consumer.run({ autoCommit: false, eachBatch: (payload) => take(payload).catch(failed) })
-      running
-        .then(() => {
-          for (const { partition, from, to } of ranges) consumer.seek({ topic, partition, offset: String(from < to ? from : to) })
-        })
-        .catch(failed)
+      consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || failed(payload.error))
+      // as soon as it has joined, and again if it had to join again
+      consumer.on(consumer.events.GROUP_JOIN, () => {
+        for (const { partition, to } of ranges) consumer.seek({ topic, partition, offset: String(open.get(partition)?.next ?? to) })
+      })
+      consumer.run({ autoCommit: false, eachBatch: (payload) => take(payload).catch(failed) }).catch(failed)
     })
   } catch (error) {
     throw explain(error, client.connection, topic)

@@ -1,2 +1,3 @@
 export { createLimiter, type Limiter, type Taken } from './limiter.ts'
 export { keyPrefix } from './prefix.ts'
+export { createTurns, type Turns } from './turns.ts'

@@ -46,23 +46,24 @@ export type Letter = { partition: number; key: string | undefined; value: Buffer
 /** Reads a topic from its beginning until `enough` says so. */
 export async function readUntil(bootstrap: string, topic: string, enough: (letters: Letter[]) => boolean): Promise<Letter[]> {
   const consumer = plainClient(bootstrap).consumer({ groupId: `reader-${randomBytes(6).toString('hex')}`, maxWaitTimeInMs: 200 })
-  const letters: Letter[] = []
+  // by place: a consumer that the library starts anew reads from the beginning again
+  const letters = new Map<string, Letter>()
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   try {
     await new Promise<void>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error))
       consumer
         .run({
           eachMessage: async ({ partition, message }) => {
             const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)])
-            letters.push({ partition, key: message.key?.toString(), value: message.value, headers: Object.fromEntries(headers) })
-            if (enough(letters)) resolve()
+            letters.set(`${partition}:${message.offset}`, { partition, key: message.key?.toString(), value: message.value, headers: Object.fromEntries(headers) })
+            if (enough([...letters.values()])) resolve()
           },
         })
         .catch(reject)
     })
-    return letters
+    return [...letters.values()]
   } finally {
     await consumer.disconnect()
   }
