@@ -1,23 +1,21 @@
 import type { Sql } from '../db/index.ts'
 import { type Params, params } from '../filter/index.ts'
 import { type MemoryRow, memoryColumns, memoryOf, sourcesAt } from '../memory/index.ts'
+import type { Parts } from '../ranking/index.ts'
 import type { Candidate } from './fuse.ts'
-import { type LexicalArm, matchedTerms } from './lexical.ts'
 import type { Explanation, RecallInput, RecallResult } from './schema.ts'
 import type { View } from './view.ts'
-import { semanticWeight } from './weights.ts'
 
 const charactersPerToken = 4
-export type About = { lexical: LexicalArm; terms: string[]; model: string }
+/** The highest score of the words there could be, and how much a whole cosine counts beside it. */
+export type About = { most: number; semanticWeight: number }
 
 /** The first `top_k` above the threshold, read whole and under the same conditions again (one may have changed meanwhile), cut to the token budget. */
 export async function present(tx: Sql, tenantId: number, ranked: Candidate[], input: RecallInput, view: (p: Params) => View, about: About): Promise<RecallResult[]> {
   const threshold = input.threshold ?? 0
   const chosen = ranked.filter((one) => one.score >= threshold).slice(0, input.top_k)
   if (!chosen.length) return []
-  const keys = chosen.map((one) => one.key)
   const byKey = await readWhole(tx, tenantId, chosen, view)
-  const matched = input.explain ? await matchedTerms(tx, tenantId, keys, about.terms, input.as_of) : undefined
   const results: RecallResult[] = []
   let left = input.max_tokens ?? Number.POSITIVE_INFINITY
   for (const one of chosen) {
@@ -25,7 +23,7 @@ export async function present(tx: Sql, tenantId: number, ranked: Candidate[], in
     if (!row) continue
     left -= Math.ceil(row.text.length / charactersPerToken)
     if (left < 0) break
-    const explained = matched ? { explain: explain(one, about, matched.get(one.key) ?? []) } : {}
+    const explained = input.explain ? { explain: explain(one, about) } : {}
     results.push({ ...memoryOf(row), score: one.score, score_breakdown: one.breakdown, ...explained })
   }
   return results
@@ -49,9 +47,24 @@ async function readWhole(tx: Sql, tenantId: number, chosen: Candidate[], view: (
   return found
 }
 
-function explain(one: Candidate, about: About, terms: string[]): Explanation {
-  const weight = semanticWeight[about.model] ?? (semanticWeight.default as number)
-  const words = terms.length ? `matched ${terms.join(', ')}` : 'matched no word'
-  const meaning = one.cosine === null ? 'no vector yet' : `cosine ${one.cosine.toFixed(3)}`
-  return { bm25: one.bm25, bm25_of: about.lexical.mass, matched_terms: terms, cosine: one.cosine, semantic_weight: weight, text: `${words}; ${meaning}` }
+const told: Record<keyof Parts, string> = {
+  words: 'its own words',
+  neighbours: 'the words next to it',
+  session: 'its session',
+  speaker: 'who said it',
+  date: 'when it was',
+  when: 'it tells of a time',
+}
+const none: Parts = { words: 0, neighbours: 0, session: 0, speaker: 0, date: 0, when: 0 }
+
+function explain({ words, cosine }: Candidate, { most, semanticWeight }: About): Explanation {
+  const parts = words?.parts ?? none
+  const matched = words?.matched ?? []
+  const shares = (Object.keys(told) as (keyof Parts)[]).filter((name) => parts[name] > 0).map((name) => `${told[name]} ${parts[name].toFixed(2)}`)
+  const text = [
+    matched.length ? `matched ${matched.join(', ')}` : 'matched no word',
+    ...(words ? [`${shares.join(' + ')} of ${most.toFixed(2)}`] : []),
+    cosine === null ? 'no vector yet' : `cosine ${cosine.toFixed(3)}`,
+  ]
+  return { parts, most, matched_terms: matched, cosine, semantic_weight: semanticWeight, text: text.join('; ') }
 }

@@ -54,8 +54,8 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   const view = (p: Params) => viewOf(input, selection, p)
   const access = { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true } as const
   const finish = async (tx: Sql, { lexical, nearest, model }: Gathered): Promise<RecallOut> => {
-    const ranked = fuse(lexical, nearest, input, model.model, input.as_of === undefined ? new Date() : new Date(input.as_of))
-    const results = await present(tx, ctx.tenantId, ranked, input, view, { lexical, terms, model: model.model })
+    const { ranked, semanticWeight } = fuse(lexical, nearest, input, model.model, input.as_of === undefined ? new Date() : new Date(input.as_of))
+    const results = await present(tx, ctx.tenantId, ranked, input, view, { most: lexical.most, semanticWeight })
     const total = Math.max(ranked.length, lexical.candidates)
     const named = results.map(({ id, version, score, score_breakdown: breakdown }) => ({ id, version, score, breakdown }))
     const replay = signReplay(ctx, input, { generation, total, results: named })
@@ -113,14 +113,14 @@ type Gathered = { model: Embedder; searched: Model | null; lexical: LexicalArm; 
 type Search = { userId: string | undefined; terms: string[]; query: Float32Array | undefined; model: Embedder; view: (p: Params) => View }
 
 async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, terms, query, model, view }: Search): Promise<Gathered> {
-  const found: Gathered = { model, searched: null, lexical: { hits: [], mass: 0, candidates: 0 }, nearest: [], tail: [], namespaceKey: 0 }
+  const found: Gathered = { model, searched: null, lexical: { hits: [], most: 0, candidates: 0 }, nearest: [], tail: [], namespaceKey: 0 }
   const scope = await findScope(tx, tenantId, input.namespace, userId, { name: model.model, dimension: model.dimension })
   if (!scope) return found
   found.namespaceKey = scope.namespaceKey
   found.searched = scope.searched
   if (input.mode !== 'vector') {
     const p = params([tenantId])
-    found.lexical = await searchLexical(tx, scope, terms, view(p), p)
+    found.lexical = await searchLexical(tx, scope, input.query, terms, view(p), p)
   }
   if (query && scope.modelKey !== null) {
     const p = params([tenantId])

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { FilterIn } from '../filter/index.ts'
 import { Instant, type MemoryOut, MemoryType, Namespace, scopeIds } from '../memory/index.ts'
+import type { Parts } from '../ranking/index.ts'
 
 /** A replay token of 100 results has 5,930 characters. */
 const longestToken = 8_192
@@ -29,7 +30,7 @@ export const RecallIn = z.strictObject({
 export type RecallInput = z.output<typeof RecallIn>
 
 export type ScoreBreakdown = { lexical: number; semantic: number; context: number; recency: number; importance: number }
-/** Raw parts behind a score: the BM25 sum and the most it could be, the words that matched, the cosine and its weight. */
-export type Explanation = { bm25: number; bm25_of: number; matched_terms: string[]; cosine: number | null; semantic_weight: number; text: string }
+/** Raw parts behind a score: those of the words in units of idf, and the most they could be; the terms that the memory has itself; the cosine and its weight. */
+export type Explanation = { parts: Parts; most: number; matched_terms: string[]; cosine: number | null; semantic_weight: number; text: string }
 export type RecallResult = MemoryOut & { score: number; score_breakdown: ScoreBreakdown; explain?: Explanation }
 export type RecallOut = { results: RecallResult[]; total_candidates: number; took_ms: number; degraded: boolean; degraded_reasons: string[]; replay: string }

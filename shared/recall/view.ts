@@ -28,11 +28,11 @@ export const hitOf = (row: HitRow): Hit => ({ key: row.memory_key, importance: r
  * Joins each row of `hit` with its memory as m (importance, occurred_at, closed), when the view shows it. As of an instant a hit names the version that was
  * closed since (`closed`, null for an open one), so that each is looked up in one table only: looking into both took three times as long.
  */
-export function memoryOfHit({ conditions, known }: View, hit: string, found: Found, more = ''): string {
+export function memoryOfHit({ conditions, known }: View, hit: string, found: Found, more = '', features = ''): string {
   const tables = sourcesAt(known).filter(({ table }) => found === 'both' || (table === 'memories') === (found === 'open'))
   const parts = tables.map(({ table, condition }) => {
     const version = known === undefined || found === 'open' ? '' : table === 'memories' ? ` and ${hit}.closed is null` : ` and m.version = ${hit}.closed`
-    return `select m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at, ${table === 'memory_versions'} as closed from ${table} m
+    return `select m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at, ${table === 'memory_versions'} as closed${features && `, ${features}`} from ${table} m
       where m.tenant_id = $1::integer and m.memory_key = ${hit}.memory_key${version}${more} and ${condition} and ${conditions}`
   })
   return `cross join lateral (${parts.join(' union all ')} limit 1) m`

@@ -1,7 +1,4 @@
-/** Every number the ranking uses, in one place. */
-
-/** BM25 (Robertson & Zaragoza 2009) with k1 = 0.3 and no length normalisation up to 100 terms: a memory is not worse for being longer than another. Beyond, a term's frequency is damped by the length. */
-export const bm25 = { k1: 0.3, b: 0, longFrom: 100 } as const
+/** Every number of the search and of the fusion of its arms; those of the ranking by words are in shared/ranking. */
 
 /** How much the cosine counts beside the lexical share, by embedding model; `default` is for a real embedding model. */
 export const semanticWeight: Record<string, number> = { 'hash-trigram-1': 0.05, default: 0.5 }

@@ -1,2 +1,2 @@
 export { foldText, requiredTerms } from './required.ts'
-export { countTerms, termsOf, tokenize, tokenizerRevision } from './tokenize.ts'
+export { countTerms, isStopWord, termsOf, tokenize, tokenizerRevision, wordsOf } from './tokenize.ts'

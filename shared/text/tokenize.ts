@@ -33,6 +33,15 @@ export function tokenize(text: string, language?: string | null): string[] {
   return terms
 }
 
+/** The words of a text as they are written, before stop words and stems: folded, cut at the apostrophe, and whether they begin with a capital. */
+export function wordsOf(text: string): { folded: string; capital: boolean }[] {
+  return [...text.normalize('NFKC').replaceAll('’', "'").matchAll(word)].map(([run]) => ({
+    folded: (run.toLowerCase().split("'", 1)[0] as string).slice(0, longestTerm),
+    capital: /^\p{Lu}/u.test(run),
+  }))
+}
+export const isStopWord = (folded: string): boolean => stopWords.has(folded)
+
 /** Stems seen before. Measured: ten times as fast, as few words make up most of a text; emptied when full, so it cannot grow with the data. */
 const stems = new Map<string, string>()
 function stemOf(base: string): string {

@@ -94,8 +94,8 @@ describeEngines('recall', (product) => {
     const { body } = await call(ada, 'POST', '/v1/recall', { query: 'he runs to parks and shops', explain: true })
     const { explain } = body.results[0]
     expect(explain.matched_terms).toEqual(['park', 'run'])
-    expect(explain.bm25).toBeGreaterThan(0)
-    expect(explain.bm25_of).toBeGreaterThan(explain.bm25)
+    expect(explain.parts.words).toBeGreaterThan(0)
+    expect(explain.most).toBeGreaterThan(explain.parts.words)
     expect(explain.cosine).toBeGreaterThan(0)
     expect((await call(ada, 'POST', '/v1/recall', { query: 'runs' })).body.results[0]).not.toHaveProperty('explain')
   })

@@ -71,7 +71,7 @@ describeEngines('words and when they were recorded', (product) => {
       const answers = []
       for (const ms of [99, 100, 499, 500]) {
         const { results } = await call(ada, 'POST', '/v1/recall', { query: 'lamp', mode: 'lexical', as_of: at(ms), explain: true })
-        answers.push(results.map((one: { text: string; explain: { bm25_of: number } }) => [one.text, one.explain.bm25_of]))
+        answers.push(results.map((one: { text: string; explain: { most: number } }) => [one.text, one.explain.most]))
       }
       return answers
     }

@@ -4,6 +4,7 @@ import { namedAnswer } from './components.ts'
 import { memoryFields } from './memory.ts'
 
 const part = z.number().min(0).max(1)
+const idf = z.number().min(0)
 
 export const Result = namedAnswer(
   'RecallResult',
@@ -13,9 +14,13 @@ export const Result = namedAnswer(
     score_breakdown: z.strictObject({ lexical: part, semantic: part, context: part, recency: part, importance: part }),
     explain: z
       .strictObject({
-        bm25: z.number(),
-        bm25_of: z.number().meta({ description: 'the most the BM25 sum could be' }),
-        matched_terms: z.array(z.string()),
+        parts: z
+          .strictObject({ words: idf, neighbours: idf, session: idf, speaker: idf, date: idf, when: idf })
+          .meta({
+            description: "of the memory's own words, those next to it in its session, and the session; of the speaker, the day and the kind of answer that the question names",
+          }),
+        most: idf.meta({ description: 'the most the parts could be together' }),
+        matched_terms: z.array(z.string()).meta({ description: 'terms of the question that the memory has itself' }),
         cosine: z.number().nullable(),
         semantic_weight: z.number(),
         text: z.string(),

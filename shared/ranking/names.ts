@@ -1,0 +1,25 @@
+import { isStopWord, tokenize, wordsOf } from '../text/index.ts'
+
+/** `terms` are those of names, which say who and not what: they are no words of the question. `speaker`: the one it names, when it names one only. */
+export type Named = { terms: Set<string>; speaker: string | undefined }
+
+const shortestPrefix = 3
+
+/** Whom of these speakers a question names: by a part of the name, or by its beginning when it is written with a capital ("Mel" for Melanie). */
+export function namedIn(question: string, speakers: Iterable<string>): Named {
+  const words = wordsOf(question)
+  const terms = new Set<string>()
+  const named = new Set<string>()
+  for (const speaker of speakers) {
+    for (const term of tokenize(speaker)) terms.add(term)
+    const parts = wordsOf(speaker).map(({ folded }) => folded)
+    if (words.some((word) => parts.some((part) => isPartOf(word, part)))) named.add(speaker)
+  }
+  const [only, more] = named
+  return { terms, speaker: more === undefined ? only : undefined }
+}
+
+function isPartOf({ folded, capital }: { folded: string; capital: boolean }, part: string): boolean {
+  if (folded === part) return !isStopWord(part)
+  return capital && folded.length >= shortestPrefix && part.startsWith(folded) && !isStopWord(folded)
+}

@@ -1,0 +1,82 @@
+import { closenessTo, datesOf } from './dates.ts'
+import { namedIn } from './names.ts'
+import { type Place, withNeighbours } from './neighbours.ts'
+import { type Frequencies, idfOf, occurrence, type Word } from './occurrence.ts'
+import { boost, session } from './parameters.ts'
+import { scoreSessions } from './sessions.ts'
+import { asksWhen } from './signals.ts'
+
+/** A memory as the ranking sees it. */
+export type Line = Place & { key: string; at: Date; tellsOfTime: boolean; words: readonly Word[] }
+/** What makes up a score, in units of idf: the memory's own words, what its neighbours add to them, its session, and who, when and what kind. */
+export type Parts = { words: number; neighbours: number; session: number; speaker: number; date: number; when: number }
+export type Ranked = { key: string; score: number; parts: Parts }
+export type Ranking = { ranked: Ranked[] /** What a memory with every term once, of the best session, would score with all that the question names. */; most: number }
+
+export type Asked = { text: string; terms: readonly string[] /** Words one edit away, of terms that nothing in the scope has. */; edits?: ReadonlyMap<string, ReadonlySet<string>> }
+
+/**
+ * Scores memories for a question. `lines` stand in the order of their sessions: (session, at, key). Score of a memory: the sum of idf(t) over the terms, each as far as
+ * the memory or a neighbour has it, and a share of its session's BM25, and a boost for the speaker, the day and the kind of thing that the question names.
+ * Only memories with a word, their neighbours, and those of the best sessions are answers. The best first; of equals the earlier.
+ */
+export function rank(asked: Asked, lines: readonly Line[], frequencies: Frequencies): Ranking {
+  const named = namedIn(asked.text, new Set(lines.flatMap(({ speaker }) => speaker ?? [])))
+  const terms = asked.terms.filter((term) => !named.terms.has(term))
+  const dates = datesOf(asked.text)
+  const when = asksWhen(asked.text)
+  const idf = terms.map((term) => idfOf(frequencies, term))
+  const own = terms.map((term) => {
+    const edits = asked.edits?.get(term)
+    return Float64Array.from(lines, ({ words }) => (words.length ? occurrence(term, words, frequencies, edits) : 0))
+  })
+  const spread = own.map((values) => withNeighbours(values, lines))
+  const sessions = scoreSessions(
+    lines.map((line) => line.session),
+    own,
+  )
+  const closeness = lines.map(({ at }) => (dates.length ? closenessTo(dates, at) : 0))
+  const best = bestSessions(lines, sessions, closeness)
+
+  const ranked: Ranked[] = []
+  for (const [j, line] of lines.entries()) {
+    let words = 0
+    let withOthers = 0
+    for (const [t, weight] of idf.entries()) {
+      words += weight * (own[t]?.[j] as number)
+      withOthers += weight * (spread[t]?.[j] as number)
+    }
+    if (!withOthers && !(line.session === null ? closeness[j] : best.has(line.session))) continue
+    const parts = {
+      words,
+      neighbours: withOthers - words,
+      session: line.session === null ? 0 : session.weight * (sessions.get(line.session) ?? 0),
+      speaker: named.speaker !== undefined && line.speaker === named.speaker ? boost.speaker : 0,
+      date: boost.date * (closeness[j] as number),
+      when: when && line.tellsOfTime ? boost.when : 0,
+    }
+    const score = round(withOthers + parts.session + parts.speaker + parts.date + parts.when)
+    if (score > 0) ranked.push({ key: line.key, score, parts })
+  }
+  const place = new Map(lines.map(({ key, at }) => [key, at.getTime()]))
+  ranked.sort((a, b) => b.score - a.score || (place.get(a.key) as number) - (place.get(b.key) as number) || Number(BigInt(a.key) - BigInt(b.key)))
+  const mass = idf.reduce((sum, weight) => sum + weight, 0)
+  const most =
+    mass + session.weight * Math.max(0, ...sessions.values()) + (named.speaker === undefined ? 0 : boost.speaker) + (dates.length ? boost.date : 0) + (when ? boost.when : 0)
+  return { ranked, most }
+}
+
+/** The sessions with the best share of the words and the day. */
+function bestSessions(lines: readonly Line[], scores: ReadonlyMap<string, number>, closeness: readonly number[]): Set<string> {
+  const totals = new Map<string, number>()
+  for (const [j, { session: one }] of lines.entries()) {
+    if (one === null) continue
+    const total = session.weight * (scores.get(one) ?? 0) + boost.date * (closeness[j] as number)
+    if (total > (totals.get(one) ?? 0)) totals.set(one, total)
+  }
+  const sorted = [...totals].sort(([, a], [, b]) => b - a)
+  return new Set(sorted.slice(0, session.whole).map(([one]) => one))
+}
+
+/** Nine decimals: equal sums in another order of addition stay ties. */
+const round = (value: number) => Math.round(value * 1e9) / 1e9

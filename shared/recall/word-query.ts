@@ -1,0 +1,99 @@
+import type { Params } from '../filter/index.ts'
+import { sourcesAt } from '../memory/index.ts'
+import { bm25, prefix, window } from '../ranking/index.ts'
+import type { Scope } from './scope.ts'
+import { hitColumns, memoryOfHit, type View } from './view.ts'
+import { candidates } from './weights.ts'
+
+/** What is looked for: these words, and every word that begins so. */
+export type Wanted = { words: string[]; beginnings: string[] }
+
+/**
+ * A row a memory: those with a word, the best `candidates.lexical` by BM25 of what they have themselves, and their neighbours in the session. `words` are those that
+ * were looked for, as "term tf len …". `df` (in the first row) tells in how many memories of the scope each of them is, `total` how many have one.
+ */
+export type LineRow = {
+  memory_key: string
+  words: string | null
+  session_key: string | null
+  speaker: string | null
+  asks: boolean
+  tells_of_time: boolean
+  importance: number
+  occurred_at: Date
+  closed: boolean
+  df: Record<string, number> | null
+  total: string | null
+}
+
+/** `told` is the SQL condition on a text m.text that tells of a time, or false when nobody asks. */
+export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, told: string): string {
+  const namespace = p.add(scope.namespaceKey, 'integer')
+  const user = scope.column === 'user_key' ? p.add(scope.key, 'integer') : undefined
+  const n = p.add(scope.memories, 'double precision')
+  const { known } = view
+  const place = `p.tenant_id = $1::integer and p.namespace_key = ${namespace}${user ? ` and p.user_key = ${user}` : ''}`
+  const found = [`p.term = any (${p.add(wanted.words, 'text[]')})`]
+  // the words are compared byte by byte, so what begins with b lies from b up to b and the highest character
+  const ends = wanted.beginnings.length ? p.add(wanted.beginnings, 'text[]') : undefined
+  const beginning = ends && `unnest(${ends}) b (beginning)`
+  const reach = 'p.term >= b.beginning and p.term < b.beginning || chr(1114111)'
+  const hits = [postingsAt(known, 'postings p', 'closed_postings p', `${place} and ${found}`)]
+  if (beginning) hits.push(postingsAt(known, `${beginning} cross join postings p`, `${beginning} cross join closed_postings p`, `${place} and ${reach}`))
+  const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`
+  const features = `m.session_key, m.speaker, position('?' in m.text) > 0 as asks, ${told} as tells_of_time`
+  return `with hits as materialized (${hits.join(' union all ')}
+     ), frequency as materialized (
+       select f.term, f.df, ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * ${1 + bm25.k1}::double precision as weight
+       from (select h.term, count(*)::double precision as df from hits h group by h.term) f
+     ), scored as materialized (
+       select h.memory_key${known ? ', max(h.closed) as closed' : ''}, string_agg(h.term || ' ' || h.tf || ' ' || h.len, ' ') as words,
+         sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
+       from hits h join frequency f on f.term = h.term group by h.memory_key
+     ), best as materialized (
+       select s.memory_key, s.words, ${columns}
+       from (select * from scored o order by o.score desc, o.memory_key) s
+       -- row by row in the order of the score, until there are enough: conditions are looked at for few
+       ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}
+     ), around as (
+       select distinct on (m.memory_key) m.memory_key, ${columns}
+       from best b cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m
+       where b.session_key is not null
+     )
+     select b.*, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total from best b
+     union all
+     select a.memory_key, s.words, ${columns.replaceAll('m.', 'a.')}, null, null from around a left join scored s on s.memory_key = a.memory_key
+     where a.memory_key not in (select b.memory_key from best b)`
+}
+
+/** Those who stand next to b in its session, on one side, as the view shows it. */
+function neighbours({ conditions, known }: View, features: string, side: '<' | '>', order: 'asc' | 'desc'): string {
+  const parts = sourcesAt(known).map(
+    ({ table, condition }) =>
+      `(select m.memory_key, m.importance, m.occurred_at, ${table === 'memory_versions'} as closed, ${features} from ${table} m
+        where m.tenant_id = $1::integer and m.session_key = b.session_key and (m.occurred_at, m.memory_key) ${side} (b.occurred_at, b.memory_key) and ${condition} and ${conditions}
+        order by m.occurred_at ${order}, m.memory_key ${order} limit ${window.earlier.length})`,
+  )
+  const [only, more] = parts
+  return more === undefined
+    ? (only as string)
+    : `(select * from (${parts.join(' union all ')}) m order by m.occurred_at ${order}, m.memory_key ${order} limit ${window.earlier.length})`
+}
+
+/** The words that were known at an instant; a version that was closed since brings the words it had, and its number as `closed`. */
+function postingsAt(known: string | undefined, from: string, fromClosed: string, where: string): string {
+  const open = 'p.memory_key, p.term, p.tf, p.len'
+  if (known === undefined) return `select ${open} from ${from} where ${where}`
+  // of the very second, or of no second that is known, the memory itself tells
+  const recorded = `(p.recorded_second < second_of(${known}) or (p.recorded_second in (second_of(${known}), 2147483647) and was_recorded(p.tenant_id, p.memory_key, ${known})))`
+  return `select ${open}, null::integer as closed from ${from} where ${where} and ${recorded}
+       union all
+       select ${open}, p.version from ${fromClosed} where ${where} and p.closed_at > ${known} and p.recorded_at <= ${known}`
+}
+
+/** Words of the question and, where the scope is small enough to read them all, of the words that begin like them. */
+export function wantedOf(terms: readonly string[], scope: Scope, largeScope: number): Wanted {
+  if (scope.memories >= largeScope) return { words: [...terms], beginnings: [] }
+  const long = terms.filter((term) => term.length >= prefix.letters)
+  return { words: terms.filter((term) => term.length < prefix.letters), beginnings: [...new Set(long.map((term) => term.slice(0, prefix.letters)))] }
+}
