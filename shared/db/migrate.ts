@@ -19,6 +19,7 @@ import { sql as outboxDepths } from './migrations/0016-outbox-depths.ts'
 import { sql as wordsByTime } from './migrations/0017-words-by-time.ts'
 import { sql as quotas } from './migrations/0018-quotas.ts'
 import { sql as modelRoles } from './migrations/0019-model-roles.ts'
+import { sql as versionsBySession } from './migrations/0020-versions-by-session.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -41,6 +42,7 @@ export const migrations = [
   wordsByTime,
   quotas,
   modelRoles,
+  versionsBySession,
 ] as const
 export const schemaVersion = migrations.length
 

@@ -5,7 +5,7 @@ import type { Hit } from './view.ts'
 import { recencyDays, semanticWeight } from './weights.ts'
 
 export type Candidate = { key: string; score: number; breakdown: ScoreBreakdown; words: LexicalHit | undefined; cosine: number | null; closed: boolean; at: number }
-export type Fused = { ranked: Candidate[] /** How much a whole cosine counts beside a whole score of the words. */; semanticWeight: number }
+export type Fused = { ranked: Candidate[] /** How much a whole cosine counts beside a whole score of the words. */; semantic: number }
 
 /**
  * One list from both arms: words = score / most (the share of what the question asks for), semantic = max(0, cosine); each weighted, divided by the sum of
@@ -18,7 +18,7 @@ export function fuse(lexical: LexicalArm, nearest: VectorHit[], input: Pick<Reca
   for (const hit of nearest) merged.set(hit.key, { ...hit, words: merged.get(hit.key)?.words })
   const all = [...merged.values()]
   const share = (one: { words: LexicalHit | undefined }) => (one.words && lexical.most > 0 ? Math.min(1, one.words.score / lexical.most) : 0)
-  const semantic = input.mode === 'lexical' ? 0 : input.mode === 'vector' ? 1 : balanced(semanticWeight[model] ?? (semanticWeight.default as number), all.map(share), all)
+  const semantic = input.mode === 'lexical' ? 0 : input.mode === 'vector' ? 1 : balanced(semanticWeight(model), all.map(share), all)
   const words = input.mode === 'vector' ? 0 : 1
   const recency = input.weights?.recency ?? 0
   const importance = input.weights?.importance ?? 0
@@ -38,7 +38,7 @@ export function fuse(lexical: LexicalArm, nearest: VectorHit[], input: Pick<Reca
     return { key, score, breakdown, words: one.words, cosine: one.cosine, closed: one.closed, at: one.occurredAt.getTime() }
   })
   const ranked = list.filter((one) => one.score > 0).sort(earlierOfEquals)
-  return { ranked, semanticWeight: semantic }
+  return { ranked, semantic }
 }
 
 function earlierOfEquals(a: Candidate, b: Candidate): number {

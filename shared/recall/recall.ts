@@ -12,7 +12,7 @@ import { readReplay, replayRecall, signReplay } from './replay.ts'
 import { RecallIn, type RecallInput, type RecallOut } from './schema.ts'
 import { findScope } from './scope.ts'
 import { type View, viewOf } from './view.ts'
-import { tailSize } from './weights.ts'
+import { semanticWeight, tailSize } from './weights.ts'
 
 /**
  * What a recall needs beside the caller: the embedders, who hears why an arm failed, who counts what it used (`namespaceKey` 0: nothing is stored
@@ -54,8 +54,8 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   const view = (p: Params) => viewOf(input, selection, p)
   const access = { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true } as const
   const finish = async (tx: Sql, { lexical, nearest, model }: Gathered): Promise<RecallOut> => {
-    const { ranked, semanticWeight } = fuse(lexical, nearest, input, model.model, input.as_of === undefined ? new Date() : new Date(input.as_of))
-    const results = await present(tx, ctx.tenantId, ranked, input, view, { most: lexical.most, semanticWeight })
+    const { ranked, semantic } = fuse(lexical, nearest, input, model.model, input.as_of === undefined ? new Date() : new Date(input.as_of))
+    const results = await present(tx, ctx.tenantId, ranked, input, view, { most: lexical.most, semanticWeight: semantic })
     const total = Math.max(ranked.length, lexical.candidates)
     const named = results.map(({ id, version, score, score_breakdown: breakdown }) => ({ id, version, score, breakdown }))
     const replay = signReplay(ctx, input, { generation, total, results: named })
@@ -68,7 +68,14 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
       const instead = settled || gathered.searched === null || isOf(model, gathered.searched) ? undefined : gathered.searched
       return { query, gathered, instead, answer: gathered.tail.length || instead ? undefined : await finish(tx, gathered) }
     })
-  const first = await inOneModel(deps, input.mode === 'lexical', embed, search, () => degraded.splice(0))
+  const embeds = (model: Embedder) => input.mode === 'vector' || (input.mode === 'hybrid' && semanticWeight(model.model) > 0)
+  const first = await inOneModel(
+    deps,
+    input.mode === 'lexical',
+    (model) => (embeds(model) ? embed(model) : undefined),
+    search,
+    () => degraded.splice(0),
+  )
   const { gathered, query } = first
   const counted = (answer: RecallOut): RecallOut => {
     deps.onRecalled?.({ tenantId: ctx.tenantId, namespaceKey: gathered.namespaceKey, embeddedTokens: query ? tokensOf(input.query) : 0 })
@@ -93,7 +100,7 @@ type Attempt = { instead: Model | undefined }
 async function inOneModel<Found extends Attempt>(
   deps: RecallDeps,
   lexical: boolean,
-  embed: (model: Embedder) => Promise<Float32Array | undefined>,
+  embed: (model: Embedder) => Promise<Float32Array | undefined> | undefined,
   search: (model: Embedder, query: Float32Array | undefined, settled: boolean) => Promise<Found>,
   forgetFailures: () => void,
 ): Promise<Found> {

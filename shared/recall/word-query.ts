@@ -5,25 +5,27 @@ import type { Scope } from './scope.ts'
 import { hitColumns, memoryOfHit, type View } from './view.ts'
 import { candidates } from './weights.ts'
 
-/** What is looked for: these words, and every word that begins so. */
-export type Wanted = { words: string[]; beginnings: string[] }
+/** What is looked for: these words, and every word that begins so; what is none of the question's terms counts less. */
+export type Wanted = { terms: readonly string[]; words: string[]; beginnings: string[] }
 
 /**
- * A row a memory: those with a word, the best `candidates.lexical` by BM25 of what they have themselves, and their neighbours in the session. `words` are those that
- * were looked for, as "term tf len …". `df` (in the first row) tells in how many memories of the scope each of them is, `total` how many have one.
+ * One row. Its lines are memories, a column an array (a row each would take twice as long to read): those with a word, the best `candidates.lexical` by BM25 of what they
+ * have themselves, and the neighbours of the best in their sessions. `words` are those that were looked for, as "term tf len …". `df` tells in how many memories
+ * of the scope each of them is, `total` how many have one.
  */
-export type LineRow = {
-  memory_key: string
-  words: string | null
-  session_key: string | null
-  speaker: string | null
-  asks: boolean
-  tells_of_time: boolean
-  importance: number
-  occurred_at: Date
-  closed: boolean
-  df: Record<string, number> | null
-  total: string | null
+export type FoundLines = { lines: Columns; df: Record<string, number> | null; total: string }
+type Column<T> = T[] | null
+export type Columns = {
+  key: Column<string>
+  words: Column<string | null>
+  session: Column<string | null>
+  speaker: Column<string | null>
+  asks: Column<boolean>
+  tells: Column<boolean>
+  importance: Column<number>
+  /** Milliseconds since 1970. */
+  at: Column<number>
+  closed: Column<boolean>
 }
 
 /** `told` is the SQL condition on a text m.text that tells of a time, or false when nobody asks. */
@@ -34,17 +36,19 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
   const { known } = view
   const place = `p.tenant_id = $1::integer and p.namespace_key = ${namespace}${user ? ` and p.user_key = ${user}` : ''}`
   const found = [`p.term = any (${p.add(wanted.words, 'text[]')})`]
-  // the words are compared byte by byte, so what begins with b lies from b up to b and the highest character
-  const ends = wanted.beginnings.length ? p.add(wanted.beginnings, 'text[]') : undefined
-  const beginning = ends && `unnest(${ends}) b (beginning)`
-  const reach = 'p.term >= b.beginning and p.term < b.beginning || chr(1114111)'
-  const hits = [postingsAt(known, 'postings p', 'closed_postings p', `${place} and ${found}`)]
-  if (beginning) hits.push(postingsAt(known, `${beginning} cross join postings p`, `${beginning} cross join closed_postings p`, `${place} and ${reach}`))
+  const hits = [postingsAt(known, `${place} and ${found}`)]
+  if (wanted.beginnings.length) {
+    // words are compared byte by byte, so what begins with b lies from b up to b and the highest character. Row by row: a join would read all words of the scope
+    const begins = postingsAt(known, `${place} and p.term >= b.first and p.term < b.last`)
+    const last = wanted.beginnings.map((beginning) => `${beginning}\u{10ffff}`)
+    hits.push(`select p.* from unnest(${p.add(wanted.beginnings, 'text[]')}, ${p.add(last, 'text[]')}) b (first, last) cross join lateral (${begins} offset 0) p`)
+  }
+  const whole = wanted.beginnings.length ? `case when f.term = any (${p.add(wanted.terms, 'text[]')}) then 1 else ${prefix.share} end` : '1'
   const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`
   const features = `m.session_key, m.speaker, position('?' in m.text) > 0 as asks, ${told} as tells_of_time`
   return `with hits as materialized (${hits.join(' union all ')}
      ), frequency as materialized (
-       select f.term, f.df, ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * ${1 + bm25.k1}::double precision as weight
+       select f.term, f.df, ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * ${1 + bm25.k1}::double precision * ${whole} as weight
        from (select h.term, count(*)::double precision as df from hits h group by h.term) f
      ), scored as materialized (
        select h.memory_key${known ? ', max(h.closed) as closed' : ''}, string_agg(h.term || ' ' || h.tf || ' ' || h.len, ' ') as words,
@@ -57,13 +61,14 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
        ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}
      ), around as (
        select distinct on (m.memory_key) m.memory_key, ${columns}
-       from best b cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m
+       from (select * from best limit ${candidates.withNeighbours}) b cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m
        where b.session_key is not null
      )
-     select b.*, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total from best b
-     union all
-     select a.memory_key, s.words, ${columns.replaceAll('m.', 'a.')}, null, null from around a left join scored s on s.memory_key = a.memory_key
-     where a.memory_key not in (select b.memory_key from best b)`
+     select json_build_object('key', json_agg(l.memory_key::text), 'words', json_agg(l.words), 'session', json_agg(l.session_key::text), 'speaker', json_agg(l.speaker),
+         'asks', json_agg(l.asks), 'tells', json_agg(l.tells_of_time), 'importance', json_agg(l.importance),
+         'at', json_agg(extract(epoch from l.occurred_at)::double precision * 1000), 'closed', json_agg(l.closed)) as lines,
+       (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
+     from (select * from best b union all select a.memory_key, null, ${columns.replaceAll('m.', 'a.')} from around a where a.memory_key not in (select b.memory_key from best b)) l`
 }
 
 /** Those who stand next to b in its session, on one side, as the view shows it. */
@@ -81,19 +86,19 @@ function neighbours({ conditions, known }: View, features: string, side: '<' | '
 }
 
 /** The words that were known at an instant; a version that was closed since brings the words it had, and its number as `closed`. */
-function postingsAt(known: string | undefined, from: string, fromClosed: string, where: string): string {
+function postingsAt(known: string | undefined, where: string): string {
   const open = 'p.memory_key, p.term, p.tf, p.len'
-  if (known === undefined) return `select ${open} from ${from} where ${where}`
+  if (known === undefined) return `select ${open} from postings p where ${where}`
   // of the very second, or of no second that is known, the memory itself tells
   const recorded = `(p.recorded_second < second_of(${known}) or (p.recorded_second in (second_of(${known}), 2147483647) and was_recorded(p.tenant_id, p.memory_key, ${known})))`
-  return `select ${open}, null::integer as closed from ${from} where ${where} and ${recorded}
+  return `select ${open}, null::integer as closed from postings p where ${where} and ${recorded}
        union all
-       select ${open}, p.version from ${fromClosed} where ${where} and p.closed_at > ${known} and p.recorded_at <= ${known}`
+       select ${open}, p.version from closed_postings p where ${where} and p.closed_at > ${known} and p.recorded_at <= ${known}`
 }
 
 /** Words of the question and, where the scope is small enough to read them all, of the words that begin like them. */
 export function wantedOf(terms: readonly string[], scope: Scope, largeScope: number): Wanted {
-  if (scope.memories >= largeScope) return { words: [...terms], beginnings: [] }
+  if (scope.memories >= largeScope) return { terms, words: [...terms], beginnings: [] }
   const long = terms.filter((term) => term.length >= prefix.letters)
-  return { words: terms.filter((term) => term.length < prefix.letters), beginnings: [...new Set(long.map((term) => term.slice(0, prefix.letters)))] }
+  return { terms, words: terms.filter((term) => term.length < prefix.letters), beginnings: [...new Set(long.map((term) => term.slice(0, prefix.letters)))] }
 }

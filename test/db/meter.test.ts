@@ -39,7 +39,8 @@ describeEngines('the meter of reads', (product) => {
     const statements: Statement[] = []
     const used: object[] = []
     const deps = { embedder: hashEmbedder(384), onDegraded: () => {}, generation: async () => 1, onRecalled: (use: object) => used.push(use) }
-    const ask = (body: object, embedder = deps.embedder) => recall({ ...ctx(ada), app: recording(app(), statements) }, { ...deps, embedder }, { query: 'tea time', ...body })
+    const ask = (body: object, embedder = deps.embedder) =>
+      recall({ ...ctx(ada), app: recording(app(), statements) }, { ...deps, embedder }, { query: 'tea time', mode: 'vector', ...body })
     await ask({ namespace: 'n' })
     await product().settle()
     await ask({ namespace: 'n' })
@@ -60,18 +61,18 @@ describeEngines('the meter of reads', (product) => {
     const { call, tenant, local } = product()
     const [ada, eve] = [await tenant(), await tenant()]
     await call(ada, 'POST', '/v1/memories', { text: 'tea' })
-    const { body } = await call(ada, 'POST', '/v1/recall', { query: 'x'.repeat(41) })
+    const { body } = await call(ada, 'POST', '/v1/recall', { query: 'x'.repeat(41), mode: 'vector' })
     // a replay embeds nothing
-    await call(ada, 'POST', '/v1/recall', { query: 'x'.repeat(41), replay: body.replay })
+    await call(ada, 'POST', '/v1/recall', { query: 'x'.repeat(41), mode: 'vector', replay: body.replay })
     await call(ada, 'POST', '/v1/recall', { query: 'tea', mode: 'lexical' })
     await call(ada, 'GET', '/recall?query=tea')
     await call(ada, 'POST', '/v1/recall', { query: '' })
     expect(await read(ada)).toEqual([0, 0])
     await local.flushReads()
-    expect(await read(ada)).toEqual([4, 12])
+    expect(await read(ada)).toEqual([4, 11])
     await local.flushReads()
     await local.runJob('rollup-usage')
-    expect(await read(ada)).toEqual([4, 12])
+    expect(await read(ada)).toEqual([4, 11])
     expect(await read(eve)).toEqual([0, 0])
     expect((await call(ada, 'GET', '/v1/namespaces')).body.items).toMatchObject([{ namespace: 'default', memories: 1 }])
     const [junk] = await adminSql(product(), 'select count(*)::integer as n from scope_stats where scope_key = 0')

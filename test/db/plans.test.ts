@@ -107,13 +107,13 @@ describeEngines(
     })
 
     test('a small scope is compared exactly, through vectors_user', async () => {
-      expectIndexed(await plans(/<=>/, ask({ user_id: 'u7' })), 'vectors_user', 'memories_pkey')
+      expectIndexed(await plans(/<=>/, ask({ user_id: 'u7', mode: 'vector' })), 'vectors_user', 'memories_pkey')
     })
 
     test('as of an instant, words, vectors and rows of a user are looked up by their keys, the closed ones too', async () => {
       const asOf = { user_id: 'u7', as_of: new Date(Date.now() - 5_400_000).toISOString() }
       expectIndexed(await plans(/from postings p/, ask(asOf)), 'postings_term', 'closed_postings_term', 'memories_pkey', 'memory_versions_pkey')
-      expectIndexed(await plans(/<=>/, ask(asOf)), 'vectors_user', 'closed_vectors_user', 'memories_pkey')
+      expectIndexed(await plans(/<=>/, ask({ ...asOf, mode: 'vector' })), 'vectors_user', 'closed_vectors_user', 'memories_pkey')
       expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { ...asOf, limit: 20 })), 'memories_user', 'memory_versions_user')
       expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { as_of: asOf.as_of, limit: 20 })), 'memories_namespace', 'memory_versions_namespace')
     })
@@ -152,9 +152,9 @@ describeEngines(
       const { worker, owner }: { worker: Database; owner: Database } = product().local.db
       expect(await buildAnn({ worker, owner }, largeScope, new AbortController().signal)).toMatchObject({ done: 1, remaining: false })
       expect(await buildAnn({ worker, owner }, largeScope, new AbortController().signal)).toMatchObject({ done: 0 })
-      expectIndexed(await plans(/<=>/, ask({})), new RegExp(`^vectors_ann_${caller.tenantId}_`), 'memories_pkey')
+      expectIndexed(await plans(/<=>/, ask({ mode: 'vector' })), new RegExp(`^vectors_ann_${caller.tenantId}_`), 'memories_pkey')
       // the users of that namespace are still compared exactly
-      expectIndexed(await plans(/<=>/, ask({ user_id: 'u7' })), 'vectors_user')
+      expectIndexed(await plans(/<=>/, ask({ user_id: 'u7', mode: 'vector' })), 'vectors_user')
     }, 120_000)
   },
   ['postgres 18', 'postgres 16'],

@@ -40,7 +40,7 @@ describeEngines(
 
     test('a recall as Lambda has written what it used when it answers, since the sandbox may never be thawed', async () => {
       const ada = await product().tenant()
-      const event = await gatewayEvent(requestOf('https://api.example', ada, 'POST', '/v1/recall', { query: 'tea time' }))
+      const event = await gatewayEvent(requestOf('https://api.example', ada, 'POST', '/v1/recall', { query: 'tea time', mode: 'vector' }))
       const environment = { STAGE: 'dev', LOG_LEVEL: 'error', POSTGRES_URL: product().local.config.POSTGRES_URL as string, SIGNING_KEY: 'a key of sixteen characters' }
       // the process ends itself as soon as the last handler has answered, as a sandbox that is reclaimed
       const answered = async (events: unknown[]) => {
@@ -63,7 +63,7 @@ describeEngines(
       const child = startProcess(['functions/recall/task.ts'], { STAGE: 'dev', PORT: port, POSTGRES_URL: POSTGRES_URL as string, SIGNING_KEY: 'a key of sixteen characters' })
       try {
         await untilLine(child, /listening/)
-        const body = JSON.stringify({ query: 'tea time' })
+        const body = JSON.stringify({ query: 'tea time', mode: 'vector' })
         const headers = { 'content-type': 'application/json', authorization: `Bearer ${ada.key}`, connection: 'close' }
         for (let i = 0; i < 3; i++) expect((await fetch(`http://127.0.0.1:${port}/v1/recall`, { method: 'POST', headers, body })).status).toBe(200)
       } finally {

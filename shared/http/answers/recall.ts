@@ -14,11 +14,9 @@ export const Result = namedAnswer(
     score_breakdown: z.strictObject({ lexical: part, semantic: part, context: part, recency: part, importance: part }),
     explain: z
       .strictObject({
-        parts: z
-          .strictObject({ words: idf, neighbours: idf, session: idf, speaker: idf, date: idf, when: idf })
-          .meta({
-            description: "of the memory's own words, those next to it in its session, and the session; of the speaker, the day and the kind of answer that the question names",
-          }),
+        parts: z.strictObject({ words: idf, neighbours: idf, session: idf, speaker: idf, date: idf, when: idf }).meta({
+          description: "of the memory's own words, those next to it in its session, and the session; of the speaker, the day and the kind of answer that the question names",
+        }),
         most: idf.meta({ description: 'the most the parts could be together' }),
         matched_terms: z.array(z.string()).meta({ description: 'terms of the question that the memory has itself' }),
         cosine: z.number().nullable(),
