@@ -1,13 +1,13 @@
 import { isStopWord, tokenize, wordsOf } from '../text/index.ts'
+import type { Spelt } from './spelling.ts'
 
 /** `terms` are those of names, which say who and not what: they are no words of the question. `speaker`: the one it names, when it names one only. */
 export type Named = { terms: Set<string>; speaker: string | undefined }
 
 const shortestPrefix = 3
 
-/** Whom of these speakers a question names: by a part of the name, or by its beginning when it is written with a capital ("Mel" for Melanie). */
-export function namedIn(question: string, speakers: Iterable<string>): Named {
-  const words = wordsOf(question)
+/** Whom of these speakers the words of a question name: by a part of the name, or by its beginning when it is written with a capital ("Mel" for Melanie). */
+export function namedIn(words: readonly Spelt[], speakers: Iterable<string>): Named {
   const terms = new Set<string>()
   const named = new Set<string>()
   for (const speaker of speakers) {
@@ -19,7 +19,7 @@ export function namedIn(question: string, speakers: Iterable<string>): Named {
   return { terms, speaker: more === undefined ? only : undefined }
 }
 
-function isPartOf({ folded, capital }: { folded: string; capital: boolean }, part: string): boolean {
+function isPartOf({ folded, capital }: Spelt, part: string): boolean {
   if (folded === part) return !isStopWord(part)
   return capital && folded.length >= shortestPrefix && part.startsWith(folded) && !isStopWord(folded)
 }

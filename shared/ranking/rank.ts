@@ -2,18 +2,20 @@ import { closenessTo, datesOf } from './dates.ts'
 import { namedIn } from './names.ts'
 import { type Place, withNeighbours } from './neighbours.ts'
 import { type Frequencies, idfOf, occurrence, type Word } from './occurrence.ts'
-import { boost, session } from './parameters.ts'
+import { bm25, boost, session } from './parameters.ts'
 import { scoreSessions } from './sessions.ts'
 import { asksWhen } from './signals.ts'
+import type { Spelt } from './spelling.ts'
 
 /** A memory as the ranking sees it. */
 export type Line = Place & { key: string; at: Date; tellsOfTime: boolean; words: readonly Word[] }
 /** What makes up a score, in units of idf: the memory's own words, what its neighbours add to them, its session, and who, when and what kind. */
 export type Parts = { words: number; neighbours: number; session: number; speaker: number; date: number; when: number }
 export type Ranked = { key: string; score: number; parts: Parts }
-export type Ranking = { ranked: Ranked[] /** What a memory with every term once, of the best session, would score with all that the question names. */; most: number }
+export type Ranking = { ranked: Ranked[] /** What no memory can pass: every term again and again, in the best session, with all that the question names. */; most: number }
 
-export type Asked = { text: string; terms: readonly string[] /** Words one edit away, of terms that nothing in the scope has. */; edits?: ReadonlyMap<string, ReadonlySet<string>> }
+/** A question; `edits` are the words one edit away, of its terms that nothing in the scope has. */
+export type Asked = { text: string; words: readonly Spelt[]; terms: readonly string[]; edits?: ReadonlyMap<string, ReadonlySet<string>> }
 
 /**
  * Scores memories for a question. `lines` stand in the order of their sessions: (session, at, key). Score of a memory: the sum of idf(t) over the terms, each as far as
@@ -21,7 +23,7 @@ export type Asked = { text: string; terms: readonly string[] /** Words one edit 
  * Only memories with a word, their neighbours, and those of the best sessions are answers. The best first; of equals the earlier.
  */
 export function rank(asked: Asked, lines: readonly Line[], frequencies: Frequencies): Ranking {
-  const named = namedIn(asked.text, new Set(lines.flatMap(({ speaker }) => speaker ?? [])))
+  const named = namedIn(asked.words, new Set(lines.flatMap(({ speaker }) => speaker ?? [])))
   const terms = asked.terms.filter((term) => !named.terms.has(term))
   const dates = datesOf(asked.text)
   const when = asksWhen(asked.text)
@@ -60,7 +62,7 @@ export function rank(asked: Asked, lines: readonly Line[], frequencies: Frequenc
   }
   const place = new Map(lines.map(({ key, at }) => [key, at.getTime()]))
   ranked.sort((a, b) => b.score - a.score || (place.get(a.key) as number) - (place.get(b.key) as number) || Number(BigInt(a.key) - BigInt(b.key)))
-  const mass = idf.reduce((sum, weight) => sum + weight, 0)
+  const mass = (1 + bm25.k1) * idf.reduce((sum, weight) => sum + weight, 0)
   const most =
     mass + session.weight * Math.max(0, ...sessions.values()) + (named.speaker === undefined ? 0 : boost.speaker) + (dates.length ? boost.date : 0) + (when ? boost.when : 0)
   return { ranked, most }

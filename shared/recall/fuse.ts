@@ -28,7 +28,8 @@ export function fuse(lexical: LexicalArm, nearest: VectorHit[], input: Pick<Reca
     const parts = one.words?.parts
     const context = parts && one.words ? (parts.neighbours + parts.session) / one.words.score : 0
     const breakdown = {
-      lexical: round((words * share(one) * (1 - context)) / sum),
+      // what is not the context's, so that equal sums stay equal
+      lexical: Math.max(0, round(round((words * share(one)) / sum) - round((words * share(one) * context) / sum))),
       semantic: round((semantic * Math.min(1, Math.max(0, one.cosine ?? 0))) / sum),
       context: round((words * share(one) * context) / sum),
       recency: round((recency * Math.exp(-ageDays / recencyDays)) / sum),

@@ -1,10 +1,10 @@
 import type { Sql } from '../db/index.ts'
-import type { Params } from '../filter/index.ts'
-import { asksWhen, type Line, type Parts, rank, standsFor, tellingOfTime, type Word } from '../ranking/index.ts'
+import { type Params, params } from '../filter/index.ts'
+import { asksWhen, type Line, oneEditFrom, type Parts, rank, repair, spell, standsFor, tellingOfTime, type Word } from '../ranking/index.ts'
 import type { Scope } from './scope.ts'
 import type { Hit, View } from './view.ts'
 import { candidates, largeScope } from './weights.ts'
-import { type Columns, type FoundLines, wantedOf, wordQuery } from './word-query.ts'
+import { type Columns, type FoundLines, knownWords, type Wanted, wantedOf, wordQuery } from './word-query.ts'
 
 export type LexicalHit = Hit & { /** In units of idf. */ score: number; parts: Parts /** The terms of the question that the memory has itself. */; matched: string[] }
 /** `most`: the highest score there could be. `candidates`: memories with a word of the question. */
@@ -12,23 +12,46 @@ export type LexicalArm = { hits: LexicalHit[]; most: number; candidates: number 
 
 /**
  * Ranks the memories of one scope by their words and those of their neighbours, their sessions, and by whom and when the question names. How often a word is there is
- * counted from the very rows that are read, so it is exact. `view` says which rows of memories count; its values are in `p`, the tenant first.
+ * counted from the very rows that are read, so it is exact. A word that nothing there has is taken for one that is spelt almost so. `view` says which rows of memories count.
  */
-export async function searchLexical(tx: Sql, scope: Scope, question: string, terms: string[], view: View, p: Params): Promise<LexicalArm> {
-  if (!terms.length) return { hits: [], most: 0, candidates: 0 }
-  const told = asksWhen(question) ? `left(m.text, ${tellingOfTime.looked}) ~* ${p.add(tellingOfTime.posix, 'text')}` : 'false'
-  const [found] = await tx.query<FoundLines>(wordQuery(scope, wantedOf(terms, scope, largeScope), view, p, told), p.values)
-  if (!found) return { hits: [], most: 0, candidates: 0 }
-  const df = new Map(Object.entries(found.df ?? {}))
-  const lines = linesOf(found.lines).sort(inOrder)
-  const { ranked, most } = rank({ text: question, terms }, lines, { memories: scope.memories, df })
+export async function searchLexical(tx: Sql, scope: Scope, question: string, terms: string[], view: (p: Params) => View): Promise<LexicalArm> {
+  if (!terms.length) return nothing
+  const wanted = wantedOf(terms, scope, largeScope)
+  let found = await readLines(tx, scope, question, wanted, view)
+  const speakers = new Set(found.lines.flatMap(({ speaker }) => speaker ?? []))
+  const repaired = repair(spell(question), terms, found.df.keys(), speakers)
+  const edits = repaired.unknown.length ? await findEdits(tx, scope, repaired.unknown, view) : undefined
+  if (edits?.size) found = await readLines(tx, scope, question, { ...wanted, words: [...wanted.words, ...[...edits.values()].flatMap((some) => [...some])] }, view)
+  const { df, total } = found
+  const lines = found.lines.sort(inOrder)
+  const asked = { text: question, words: repaired.words, terms: repaired.terms, ...(edits ? { edits } : {}) }
+  const { ranked, most } = rank(asked, lines, { memories: scope.memories, df })
   const byKey = new Map(lines.map((line) => [line.key, line]))
   const hits = ranked.slice(0, candidates.lexical).map(({ key, score, parts }): LexicalHit => {
-    const { importance, at, closed, words } = byKey.get(key) as FoundLine
-    const matched = terms.filter((term) => words.some((word) => standsFor(term, word.term, undefined))).sort()
+    const { importance, at, closed, words: held } = byKey.get(key) as FoundLine
+    const matched = repaired.terms.filter((term) => held.some((word) => standsFor(term, word.term, edits?.get(term)))).sort()
     return { key, importance, occurredAt: at, closed, score, parts, matched }
   })
-  return { hits, most, candidates: Number(found.total) }
+  return { hits, most, candidates: total }
+}
+
+const nothing: LexicalArm = { hits: [], most: 0, candidates: 0 }
+type Read = { lines: FoundLine[]; df: Map<string, number>; total: number }
+
+async function readLines(tx: Sql, scope: Scope, question: string, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
+  const p = params([scope.tenantId])
+  const told = asksWhen(question) ? `left(m.text, ${tellingOfTime.looked}) ~* ${p.add(tellingOfTime.posix, 'text')}` : 'false'
+  const [found] = await tx.query<FoundLines>(wordQuery(scope, wanted, view(p), p, told), p.values)
+  return found ? { lines: linesOf(found.lines), df: new Map(Object.entries(found.df ?? {})), total: Number(found.total) } : { lines: [], df: new Map(), total: 0 }
+}
+
+/** For each of these terms, that nothing in the scope has, the words of the scope one edit away. */
+async function findEdits(tx: Sql, scope: Scope, unknown: readonly string[], view: (p: Params) => View): Promise<Map<string, Set<string>>> {
+  const near = new Map(unknown.map((term) => [term, oneEditFrom(term)]))
+  const p = params([scope.tenantId])
+  const rows = await tx.query<{ term: string }>(knownWords(scope, [...near.values()].flat(), view(p), p), p.values)
+  const known = new Set(rows.map(({ term }) => term))
+  return new Map([...near].map(([term, words]) => [term, new Set(words.filter((word) => known.has(word)))] as const).filter(([, words]) => words.size))
 }
 
 type FoundLine = Line & { importance: number; closed: boolean }

@@ -126,8 +126,7 @@ async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, t
   found.namespaceKey = scope.namespaceKey
   found.searched = scope.searched
   if (input.mode !== 'vector') {
-    const p = params([tenantId])
-    found.lexical = await searchLexical(tx, scope, input.query, terms, view(p), p)
+    found.lexical = await searchLexical(tx, scope, input.query, terms, view)
   }
   if (query && scope.modelKey !== null) {
     const p = params([tenantId])

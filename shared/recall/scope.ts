@@ -5,6 +5,7 @@ import type { Sql } from '../db/index.ts'
  * model that is to be searched, null where that is the configured one.
  */
 export type Scope = {
+  tenantId: number
   column: 'user_key' | 'namespace_key'
   key: number
   namespaceKey: number
@@ -33,6 +34,7 @@ export async function findScope(tx: Sql, tenantId: number, namespace: string, us
   )
   return (
     row && {
+      tenantId,
       column,
       key: row.key,
       namespaceKey: row.namespace_key,

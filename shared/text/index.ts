@@ -1,2 +1,2 @@
 export { foldText, requiredTerms } from './required.ts'
-export { countTerms, isStopWord, termsOf, tokenize, tokenizerRevision, wordsOf } from './tokenize.ts'
+export { countTerms, isStopWord, stopWordsOf, termsOf, tokenize, tokenizerRevision, wordsOf } from './tokenize.ts'

@@ -40,6 +40,8 @@ export function wordsOf(text: string): { folded: string; capital: boolean }[] {
     capital: /^\p{Lu}/u.test(run),
   }))
 }
+/** Stop words of so many letters at least. */
+export const stopWordsOf = (letters: number): string[] => english.stop.filter((stop) => stop.length >= letters)
 export const isStopWord = (folded: string): boolean => stopWords.has(folded)
 
 /** Stems seen before. Measured: ten times as fast, as few words make up most of a text; emptied when full, so it cannot grow with the data. */

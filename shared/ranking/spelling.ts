@@ -1,0 +1,78 @@
+import { isStopWord, stopWordsOf, tokenize, wordsOf } from '../text/index.ts'
+import { standsFor } from './occurrence.ts'
+import { edit } from './parameters.ts'
+
+/** A word of the question: as it is written, whether with a capital, and its term; none for a stop word. */
+export type Spelt = { folded: string; capital: boolean; term: string | undefined }
+
+/** `terms` without those that are misspelt stop words or names, `words` with the names as they are spelt; `unknown` are terms to look for one edit away. */
+export type Repaired = { words: Spelt[]; terms: string[]; unknown: string[] }
+
+const shortest = 3
+const shortestName = 4
+/** Question words that are no stop words in a memory. */
+const asked = ['whose', 'whats', 'name', 'many', 'much']
+const letters = 'abcdefghijklmnopqrstuvwxyz'
+const longest = 24
+
+export function spell(question: string): Spelt[] {
+  return wordsOf(question).map(({ folded, capital }) => ({ folded, capital, term: tokenize(folded)[0] }))
+}
+
+/**
+ * What a question may have meant, by the words that its scope knows. Only words that nothing there has are looked at: a word that is found is never another. What
+ * begins like words that are there is not looked for one edit away: it is more often another word than a misspelt one.
+ */
+export function repair(spelt: readonly Spelt[], terms: readonly string[], known: Iterable<string>, speakers: Iterable<string>): Repaired {
+  const words = new Set(known)
+  const begins = (term: string) => [...words].some((word) => standsFor(term, word, undefined))
+  const names = [...new Set([...speakers].flatMap((speaker) => wordsOf(speaker).map(({ folded }) => folded)))].filter((name) => name.length >= shortestName)
+  const dropped = new Set<string>()
+  const unknown = new Set<string>()
+  const mended = spelt.map((word) => {
+    const { folded, term } = word
+    if (term === undefined || folded.length < shortest || names.includes(folded) || words.has(term)) return word
+    const name = names.find((one) => isOneEdit(folded, one))
+    if (name !== undefined || isMisspeltStopWord(folded)) {
+      dropped.add(term)
+      return name === undefined ? word : { ...word, folded: name }
+    }
+    if (folded.length >= edit.shortest && folded.length <= longest && !begins(term)) unknown.add(term)
+    return word
+  })
+  return { words: mended, terms: terms.filter((term) => !dropped.has(term)), unknown: [...unknown] }
+}
+
+function isMisspeltStopWord(folded: string): boolean {
+  return !isStopWord(folded) && [...stopWordsOf(shortestName), ...asked].some((stop) => folded !== stop && isOneEdit(folded, stop))
+}
+
+/** Whether a letter more, less, or another, or two neighbours exchanged, make one word the other. */
+export function isOneEdit(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1 || a === b) return false
+  let from = 0
+  while (from < a.length && a[from] === b[from]) from++
+  const [restA, restB] = [a.slice(from), b.slice(from)]
+  if (restA.slice(1) === restB || restB.slice(1) === restA || restA.slice(1) === restB.slice(1)) return true
+  return restA.length > 1 && restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2)
+}
+
+/** Every term that lies one edit away: some fifty for each letter. Letters are those of English and the term's own. */
+export function oneEditFrom(term: string): string[] {
+  const characters = [...term]
+  const alphabet = new Set([...letters, ...characters])
+  const found = new Set<string>()
+  for (let at = 0; at <= characters.length; at++) {
+    const before = characters.slice(0, at).join('')
+    const after = characters.slice(at)
+    if (after.length) found.add(before + after.slice(1).join(''))
+    if (after.length > 1) found.add(before + after[1] + after[0] + after.slice(2).join(''))
+    for (const letter of alphabet) {
+      found.add(before + letter + after.join(''))
+      if (after.length) found.add(before + letter + after.slice(1).join(''))
+    }
+  }
+  found.delete(term)
+  found.delete('')
+  return [...found]
+}
