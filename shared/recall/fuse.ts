@@ -26,10 +26,10 @@ export function fuse(lexical: LexicalArm, nearest: VectorHit[], input: Pick<Reca
   const list = [...merged].map(([key, one]): Candidate => {
     const ageDays = Math.max(0, now.getTime() - one.occurredAt.getTime()) / 86_400_000
     const parts = one.words?.parts
-    const context = parts && one.words ? (parts.neighbours + parts.session) / one.words.score : 0
+    const context = parts && one.words ? Math.min(1, (parts.neighbours + parts.session) / one.words.score) : 0
     const breakdown = {
       // what is not the context's, so that equal sums stay equal
-      lexical: Math.max(0, round(round((words * share(one)) / sum) - round((words * share(one) * context) / sum))),
+      lexical: round(round((words * share(one)) / sum) - round((words * share(one) * context) / sum)),
       semantic: round((semantic * Math.min(1, Math.max(0, one.cosine ?? 0))) / sum),
       context: round((words * share(one) * context) / sum),
       recency: round((recency * Math.exp(-ageDays / recencyDays)) / sum),

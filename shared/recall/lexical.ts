@@ -14,13 +14,13 @@ export type LexicalArm = { hits: LexicalHit[]; most: number; candidates: number 
  * Ranks the memories of one scope by their words and those of their neighbours, their sessions, and by whom and when the question names. How often a word is there is
  * counted from the very rows that are read, so it is exact. A word that nothing there has is taken for one that is spelt almost so. `view` says which rows of memories count.
  */
-export async function searchLexical(tx: Sql, scope: Scope, question: string, terms: string[], view: (p: Params) => View): Promise<LexicalArm> {
+export async function searchLexical(tx: Sql, scope: Scope, question: string, terms: string[], view: (p: Params) => View, asOf: string | undefined): Promise<LexicalArm> {
   if (!terms.length) return nothing
   const wanted = wantedOf(terms, scope, largeScope)
   let found = await readLines(tx, scope, question, wanted, view)
   const speakers = new Set(found.lines.flatMap(({ speaker }) => speaker ?? []))
   const repaired = repair(spell(question), terms, found.df.keys(), speakers)
-  const edits = repaired.unknown.length ? await findEdits(tx, scope, repaired.unknown, view) : undefined
+  const edits = repaired.unknown.length ? await findEdits(tx, scope, repaired.unknown, asOf) : undefined
   if (edits?.size) found = await readLines(tx, scope, question, { ...wanted, words: [...wanted.words, ...[...edits.values()].flatMap((some) => [...some])] }, view)
   const { df, total } = found
   const lines = found.lines.sort(inOrder)
@@ -46,10 +46,10 @@ async function readLines(tx: Sql, scope: Scope, question: string, wanted: Wanted
 }
 
 /** For each of these terms, that nothing in the scope has, the words of the scope one edit away. */
-async function findEdits(tx: Sql, scope: Scope, unknown: readonly string[], view: (p: Params) => View): Promise<Map<string, Set<string>>> {
+async function findEdits(tx: Sql, scope: Scope, unknown: readonly string[], asOf: string | undefined): Promise<Map<string, Set<string>>> {
   const near = new Map(unknown.map((term) => [term, oneEditFrom(term)]))
   const p = params([scope.tenantId])
-  const rows = await tx.query<{ term: string }>(knownWords(scope, [...near.values()].flat(), view(p), p), p.values)
+  const rows = await tx.query<{ term: string }>(knownWords(scope, [...near.values()].flat(), asOf, p), p.values)
   const known = new Set(rows.map(({ term }) => term))
   return new Map([...near].map(([term, words]) => [term, new Set(words.filter((word) => known.has(word)))] as const).filter(([, words]) => words.size))
 }

@@ -126,7 +126,7 @@ async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, t
   found.namespaceKey = scope.namespaceKey
   found.searched = scope.searched
   if (input.mode !== 'vector') {
-    found.lexical = await searchLexical(tx, scope, input.query, terms, view)
+    found.lexical = await searchLexical(tx, scope, input.query, terms, view, input.as_of)
   }
   if (query && scope.modelKey !== null) {
     const p = params([tenantId])

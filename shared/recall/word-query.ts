@@ -71,11 +71,11 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
      from (select * from best b union all select a.memory_key, null, ${columns.replaceAll('m.', 'a.')} from around a where a.memory_key not in (select b.memory_key from best b)) l`
 }
 
-/** Which of these words anything in the scope has. */
-export function knownWords(scope: Scope, words: readonly string[], { known }: View, p: Params): string {
+/** Which of these words anything in the scope has, or had at an instant. */
+export function knownWords(scope: Scope, words: readonly string[], asOf: string | undefined, p: Params): string {
   const user = scope.column === 'user_key' ? ` and p.user_key = ${p.add(scope.key, 'integer')}` : ''
   const where = `p.tenant_id = $1::integer and p.namespace_key = ${p.add(scope.namespaceKey, 'integer')}${user} and p.term = w.term`
-  return `select w.term from unnest(${p.add(words, 'text[]')}) w (term) where exists (${postingsAt(known, where)})`
+  return `select w.term from unnest(${p.add(words, 'text[]')}) w (term) where exists (${postingsAt(asOf && p.add(asOf, 'timestamptz'), where)})`
 }
 
 /** Those who stand next to b in its session, on one side, as the view shows it. */
