@@ -10,14 +10,15 @@ import { neighbours } from './neighbours.ts'
 import { outbox } from './outbox.ts'
 import { pipeline } from './pipeline.ts'
 import { openProduct, type Product } from './product.ts'
+import { quality } from './quality.ts'
 import { recall } from './recall.ts'
 import { soak } from './soak.ts'
 import { store } from './store.ts'
 import { transfer } from './transfer.ts'
 
-/** `size` is how many memories, where a benchmark lets one choose. */
-export type Options = { short: boolean; embedded: boolean; size: number | undefined }
-const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = { store, load, recall, 'as-of': asOf, graph, transfer, backup, outbox }
+/** `size` is how many memories, where a benchmark lets one choose; `data` a file of somebody else's. */
+export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined }
+const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = { store, load, recall, quality, 'as-of': asOf, graph, transfer, backup, outbox }
 /** These bring up what they need by themselves. */
 const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos }
 const longestMinutes = 120
@@ -26,6 +27,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   store   one memory and fifty at a time over HTTP, beside bare inserts of the same columns
   load    100,000 memories in bulks of 500: how fast, how large, how much memory
   recall  the top 10 of one user among 100,000 memories, and how soon a store is indexed
+  quality --data FILE  how much of the evidence for the questions of LoCoMo's file is found, and whether scores tell what was never mentioned
   as-of   what a recall as of an instant costs beside one of now, on 100,000 memories of five versions each
   graph   neighbours and cheapest paths among 100,000 memories, 500,000 links and one hub of 100,000
   transfer  1,000,000 memories in and out as NDJSON: lines a second, memory of the server
@@ -43,14 +45,14 @@ PostgreSQL is started for the run, unless POSTGRES_URL names a superuser's serve
 function parseCommandLine() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { short: { type: 'boolean', default: false }, embedded: { type: 'boolean', default: false }, size: { type: 'string' } },
+    options: { short: { type: 'boolean', default: false }, embedded: { type: 'boolean', default: false }, size: { type: 'string' }, data: { type: 'string' } },
   })
   const size = values.size === undefined ? undefined : Number(values.size)
   const [name = ''] = positionals
   const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
   const alone = Object.hasOwn(standing, name) ? standing[name] : undefined
   if (!(benchmark || alone) || positionals.length !== 1 || (size !== undefined && !(Number.isInteger(size) && size > 0))) throw new Error(usage)
-  return { name, benchmark, alone, options: { ...values, size } }
+  return { name, benchmark, alone, options: { ...values, size, data: values.data } }
 }
 
 async function machineLine(product: Product, { short }: Options): Promise<string> {
