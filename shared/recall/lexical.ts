@@ -4,7 +4,7 @@ import { asksWhen, type Line, oneEditFrom, type Parts, rank, repair, spell, stan
 import type { Scope } from './scope.ts'
 import type { Hit, View } from './view.ts'
 import { candidates, largeScope } from './weights.ts'
-import { type Columns, type FoundLines, knownWords, type Wanted, wantedOf, wordQuery } from './word-query.ts'
+import { type Columns, type FoundLines, knownWords, neighbourQuery, type Wanted, wantedOf, wordQuery } from './word-query.ts'
 
 export type LexicalHit = Hit & { /** In units of idf. */ score: number; parts: Parts /** The terms of the question that the memory has itself. */; matched: string[] }
 /** `most`: the highest score there could be. `candidates`: memories with a word of the question. */
@@ -23,7 +23,7 @@ export async function searchLexical(tx: Sql, scope: Scope, question: string, ter
   const edits = repaired.unknown.length ? await findEdits(tx, scope, repaired.unknown, asOf) : undefined
   if (edits?.size) found = await readLines(tx, scope, question, { ...wanted, words: [...wanted.words, ...[...edits.values()].flatMap((some) => [...some])] }, view)
   const { df, total } = found
-  const lines = found.lines.sort(inOrder)
+  const lines = [...found.lines, ...(await readNeighbours(tx, scope, question, found.lines, view))].sort(inOrder)
   const asked = { text: question, words: repaired.words, terms: repaired.terms, ...(edits ? { edits } : {}) }
   const { ranked, most } = rank(asked, lines, { memories: scope.memories, df })
   const byKey = new Map(lines.map((line) => [line.key, line]))
@@ -38,10 +38,22 @@ export async function searchLexical(tx: Sql, scope: Scope, question: string, ter
 const nothing: LexicalArm = { hits: [], most: 0, candidates: 0 }
 type Read = { lines: FoundLine[]; df: Map<string, number>; total: number }
 
+/** Who stands next to the best of these in its session. */
+async function readNeighbours(tx: Sql, scope: Scope, question: string, lines: readonly FoundLine[], view: (p: Params) => View): Promise<FoundLine[]> {
+  const near = lines.slice(0, candidates.withNeighbours).flatMap(({ key, session, at }) => (session === null ? [] : { key, session, at }))
+  if (!near.length) return []
+  const p = params([scope.tenantId])
+  const known = lines.map(({ key }) => key)
+  const [found] = await tx.query<Pick<FoundLines, 'lines'>>(neighbourQuery(near, known, view(p), p, toldIn(question, p)), p.values)
+  return found ? linesOf(found.lines) : []
+}
+
+/** The SQL condition that a text tells of a time, where the question asks for one. */
+const toldIn = (question: string, p: Params) => (asksWhen(question) ? `left(m.text, ${tellingOfTime.looked}) ~* ${p.add(tellingOfTime.posix, 'text')}` : 'false')
+
 async function readLines(tx: Sql, scope: Scope, question: string, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
   const p = params([scope.tenantId])
-  const told = asksWhen(question) ? `left(m.text, ${tellingOfTime.looked}) ~* ${p.add(tellingOfTime.posix, 'text')}` : 'false'
-  const [found] = await tx.query<FoundLines>(wordQuery(scope, wanted, view(p), p, told), p.values)
+  const [found] = await tx.query<FoundLines>(wordQuery(scope, wanted, view(p), p, toldIn(question, p)), p.values)
   return found ? { lines: linesOf(found.lines), df: new Map(Object.entries(found.df ?? {})), total: Number(found.total) } : { lines: [], df: new Map(), total: 0 }
 }
 

@@ -10,8 +10,7 @@ export type Wanted = { terms: readonly string[]; words: string[]; beginnings: st
 
 /**
  * One row. Its lines are memories, a column an array (a row each would take twice as long to read): those with a word, the best `candidates.lexical` by BM25 of what they
- * have themselves, and the neighbours of the best in their sessions. `words` are those that were looked for, as "term tf len …". `df` tells in how many memories
- * of the scope each of them is, `total` how many have one.
+ * have themselves. `words` are those that were looked for, as "term tf len …". `df` tells in how many memories of the scope each of them is, `total` how many have one.
  */
 export type FoundLines = { lines: Columns; df: Record<string, number> | null; total: string }
 type Column<T> = T[] | null
@@ -44,8 +43,7 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
     hits.push(`select p.* from unnest(${p.add(wanted.beginnings, 'text[]')}, ${p.add(last, 'text[]')}) b (first, last) cross join lateral (${begins} offset 0) p`)
   }
   const whole = wanted.beginnings.length ? `case when f.term = any (${p.add(wanted.terms, 'text[]')}) then 1 else ${prefix.share} end` : '1'
-  const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`
-  const features = `m.session_key, m.speaker, position('?' in m.text) > 0 as asks, ${told} as tells_of_time`
+  const features = featuresOf(told)
   return `with hits as materialized (${hits.join(' union all ')}
      ), frequency as materialized (
        select f.term, f.df, ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * ${1 + bm25.k1}::double precision * ${whole} as weight
@@ -54,21 +52,29 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
        select h.memory_key${known ? ', max(h.closed) as closed' : ''}, string_agg(h.term || ' ' || h.tf || ' ' || h.len, ' ') as words,
          sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
        from hits h join frequency f on f.term = h.term group by h.memory_key
-     ), best as materialized (
-       select s.memory_key, s.words, ${columns}
-       from (select * from scored o order by o.score desc, o.memory_key) s
-       -- row by row in the order of the score, until there are enough: conditions are looked at for few
-       ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}
-     ), around as (
-       select distinct on (m.memory_key) m.memory_key, ${columns}
-       from (select * from best limit ${candidates.withNeighbours}) b cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m
-       where b.session_key is not null
      )
-     select json_build_object('key', json_agg(l.memory_key::text), 'words', json_agg(l.words), 'session', json_agg(l.session_key::text), 'speaker', json_agg(l.speaker),
-         'asks', json_agg(l.asks), 'tells', json_agg(l.tells_of_time), 'importance', json_agg(l.importance),
-         'at', json_agg(extract(epoch from l.occurred_at)::double precision * 1000), 'closed', json_agg(l.closed)) as lines,
-       (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
-     from (select * from best b union all select a.memory_key, null, ${columns.replaceAll('m.', 'a.')} from around a where a.memory_key not in (select b.memory_key from best b)) l`
+     select ${linesOf('l')} as lines, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
+     from (select s.memory_key, s.words, ${columns} from (select * from scored o order by o.score desc, o.memory_key) s
+       -- row by row in the order of the score, until there are enough: conditions are looked at for few
+       ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}) l`
+}
+
+const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`
+const featuresOf = (told: string) => `m.session_key, m.speaker, position('?' in m.text) > 0 as asks, ${told} as tells_of_time`
+const linesOf = (l: string) =>
+  `json_build_object('key', json_agg(${l}.memory_key::text), 'words', json_agg(${l}.words), 'session', json_agg(${l}.session_key::text), 'speaker', json_agg(${l}.speaker),
+    'asks', json_agg(${l}.asks), 'tells', json_agg(${l}.tells_of_time), 'importance', json_agg(${l}.importance),
+    'at', json_agg(extract(epoch from ${l}.occurred_at)::double precision * 1000), 'closed', json_agg(${l}.closed))`
+
+/** The neighbours of these memories in their sessions, without those that are known already: lines without words. Asked only where there are sessions. */
+export function neighbourQuery(near: readonly { key: string; session: string; at: Date }[], known: readonly string[], view: View, p: Params, told: string): string {
+  const list = (of: (one: (typeof near)[number]) => unknown, type: string) => p.add(near.map(of), `${type}[]`)
+  const places = `unnest(${list(({ key }) => key, 'bigint')}, ${list(({ session }) => session, 'bigint')}, ${list(({ at }) => at.toISOString(), 'timestamptz')})`
+  const features = featuresOf(told)
+  return `select ${linesOf('l')} as lines from (
+       select distinct on (m.memory_key) m.memory_key, null as words, ${columns} from ${places} b (memory_key, session_key, occurred_at)
+       cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m
+       where m.memory_key <> all (${p.add(known, 'bigint[]')})) l`
 }
 
 /** Which of these words anything in the scope has, or had at an instant. */

@@ -95,15 +95,29 @@ describeEngines(
     const ask = (body: object) => (ctx: Ctx) => recall(ctx, { embedder: embedder(), ...queries }, { query: 'w17 w300 w1234', ...body })
 
     test('words of a user are looked up in postings_term, and its memories by their keys', async () => {
-      expectIndexed(await plans(/from postings p/, ask({ user_id: 'u7' })), 'postings_term', 'memories_pkey')
+      expectIndexed(await plans(/^with hits/, ask({ user_id: 'u7' })), 'postings_term', 'memories_pkey')
     })
 
     test('words of a namespace are looked up in postings_term', async () => {
-      expectIndexed(await plans(/from postings p/, ask({})), 'postings_term', 'memories_pkey')
+      expectIndexed(await plans(/^with hits/, ask({})), 'postings_term', 'memories_pkey')
+    })
+
+    test('a word that nothing has is looked for one edit away by the keys of postings_term', async () => {
+      for (const body of [{ user_id: 'u7' }, {}]) expectIndexed(await plans(/^select w\.term from unnest/, ask({ ...body, query: 'wx99999' })), 'postings_term')
+    })
+
+    test('neighbours in a session are read from memories_session, closed ones from memory_versions_session', async () => {
+      const items = ['quokka one', 'quokka two', 'quokka three'].map((text) => ({ text, user_id: 'u7', session_id: 's' }))
+      await product().call(caller, 'POST', '/v1/memories/bulk', { items })
+      await product().local.db.owner.maintenance((sql) => sql.query('analyze memories'))
+      const quokka = { user_id: 'u7', query: 'quokka' }
+      expectIndexed(await plans(/from unnest\(.*\) b \(memory_key, session_key, occurred_at\)/, ask(quokka)), 'memories_session')
+      const asOf = { ...quokka, as_of: new Date().toISOString() }
+      expectIndexed(await plans(/from unnest\(.*\) b \(memory_key, session_key, occurred_at\)/, ask(asOf)), 'memories_session', 'memory_versions_session')
     })
 
     test('a tag of a filter narrows by the postings, not by reading memories', async () => {
-      expectIndexed(await plans(/from postings p/, ask({ user_id: 'u7', filters: { tags: { contains: 'w17' } } })), 'postings_term', 'memories_pkey')
+      expectIndexed(await plans(/^with hits/, ask({ user_id: 'u7', filters: { tags: { contains: 'w17' } } })), 'postings_term', 'memories_pkey')
     })
 
     test('a small scope is compared exactly, through vectors_user', async () => {
@@ -112,7 +126,7 @@ describeEngines(
 
     test('as of an instant, words, vectors and rows of a user are looked up by their keys, the closed ones too', async () => {
       const asOf = { user_id: 'u7', as_of: new Date(Date.now() - 5_400_000).toISOString() }
-      expectIndexed(await plans(/from postings p/, ask(asOf)), 'postings_term', 'closed_postings_term', 'memories_pkey', 'memory_versions_pkey')
+      expectIndexed(await plans(/^with hits/, ask(asOf)), 'postings_term', 'closed_postings_term', 'memories_pkey', 'memory_versions_pkey')
       expectIndexed(await plans(/<=>/, ask({ ...asOf, mode: 'vector' })), 'vectors_user', 'closed_vectors_user', 'memories_pkey')
       expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { ...asOf, limit: 20 })), 'memories_user', 'memory_versions_user')
       expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { as_of: asOf.as_of, limit: 20 })), 'memories_namespace', 'memory_versions_namespace')
