@@ -1,6 +1,6 @@
 /** Every deployable handler, as pure data: the stacks, the local adapter, the command line, the README and the tests all read it. */
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export type Route = { method: Method; path: string }
 export type Host = 'lambda' | 'task' | 'local'
 
@@ -16,8 +16,10 @@ type Row = {
   timeoutSeconds: number
   /** The secrets it may read, by the configuration variable they fill. */
   secrets: readonly string[]
-  /** What it may do in the bucket of the backups. */
+  /** What it may do with the archives in the bucket. */
   archives?: 'write' | 'read'
+  /** What it, or whoever has a URL that it signed, may do with the objects of exports and imports in the bucket. */
+  transfers?: readonly ('get' | 'put' | 'remove')[]
   /** Whether it asks the embedder, so that it needs a way and the right to. */
   embeds?: true
   /** Other handlers it may invoke. */
@@ -43,6 +45,7 @@ const embeddingKeys = ['EMBEDDING_API_KEY', 'EMBEDDING_NEXT_API_KEY'] as const
 const mebibyte = 1024 * 1024
 const get = (path: string): Route => ({ method: 'GET', path })
 const post = (path: string): Route => ({ method: 'POST', path })
+const put = (path: string): Route => ({ method: 'PUT', path })
 const patch = (path: string): Route => ({ method: 'PATCH', path })
 const del = (path: string): Route => ({ method: 'DELETE', path })
 
@@ -67,7 +70,7 @@ export const manifest: readonly ManifestRow[] = [
     invokes: ['drain-outbox', 'run-operations'],
     routes: [post('/v1/memories/list'), post('/v1/memories/forget'), get('/v1/memories/:id'), patch('/v1/memories/:id'), del('/v1/memories/:id'), get('/v1/memories/:id/history')],
   }),
-  http({ name: 'operations', summary: 'tells how far something is that goes on after its answer', routes: [get('/v1/operations/:id')] }),
+  http({ name: 'operations', summary: 'tells how far something is that goes on after its answer', routes: [get('/v1/operations/:id')], transfers: ['get', 'put'] }),
   http({
     name: 'links',
     summary: 'links memories, and walks along the links: neighbours and cheapest paths',
@@ -120,15 +123,29 @@ export const manifest: readonly ManifestRow[] = [
       get('/stats'),
     ],
   }),
-  http({ name: 'export', summary: 'streams memories, versions, links and vectors out as NDJSON', ...streaming, routes: [get('/v1/export')] }),
+  http({
+    name: 'export',
+    summary: 'streams memories, versions, links and vectors out as NDJSON',
+    ...streaming,
+    routes: [get('/v1/export'), get('/v1/exports/:id/parts/:part')],
+    transfers: ['get'],
+  }),
   http({
     name: 'import',
     summary: 'streams them in again, line by line',
     ...streaming,
     invokes: ['drain-outbox'],
     secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
-    routes: [post('/v1/import')],
+    routes: [post('/v1/import'), put('/v1/imports/:id/parts/:part')],
     maxBodyBytes: null,
+    transfers: ['put'],
+  }),
+  http({
+    name: 'transfers',
+    summary: 'begins exports and imports that go on after their answer',
+    invokes: ['run-operations'],
+    routes: [post('/v1/exports'), post('/v1/imports'), post('/v1/imports/:id/start')],
+    transfers: ['get', 'put'],
   }),
   http({
     name: 'status',
@@ -169,8 +186,23 @@ export const manifest: readonly ManifestRow[] = [
   },
   { ...worker, kind: 'job', name: 'rollup-usage', summary: 'folds usage rows into exact counters', everySeconds: 60 },
   { ...worker, kind: 'job', name: 'expire', summary: 'moves memories whose time is over to history', everySeconds: 60 },
-  { ...worker, kind: 'job', name: 'run-operations', summary: 'takes operations to their end: forgetting many memories', everySeconds: 60 },
-  { ...worker, kind: 'job', name: 'sweep', summary: 'removes what has expired: idempotency records, sent outbox rows, batches of reads, ended operations', everySeconds: 300 },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'run-operations',
+    summary: 'takes operations to their end: forgetting many memories, exports and imports',
+    everySeconds: 60,
+    invokes: ['drain-outbox'],
+    transfers: ['get', 'put'],
+  },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'sweep',
+    summary: 'removes what has expired: idempotency records, sent outbox rows, batches of reads, ended operations, objects of exports and imports',
+    everySeconds: 300,
+    transfers: ['remove'],
+  },
   {
     ...worker,
     kind: 'job',

@@ -5,13 +5,20 @@ import { Construct } from 'constructs'
 import type { Handler } from './handler.ts'
 import type { Settings } from './settings.ts'
 
-/** The folder of the archives: the permissions end where it ends. */
+/** The folder of the archives, and that of exports and imports: the permissions end where they end. */
 const prefix = 'backups'
+const transfersPrefix = 'transfers'
+
+const onArchives = { write: ['s3:PutObject', 's3:AbortMultipartUpload', 's3:DeleteObject'], read: ['s3:GetObject'] }
+const onTransfers = { get: ['s3:GetObject'], put: ['s3:PutObject', 's3:AbortMultipartUpload'], remove: ['s3:DeleteObject'] }
 
 /** How long what was replaced or removed can still be brought back; what a failed backup removed is gone after it too. */
 const keptAfterRemoval = Duration.days(30)
 
-/** The bucket of the backups: private, encrypted, by TLS only, and it keeps what was replaced or removed. */
+/** What the job sweep leaves of exports and imports when it is not run: their objects live for seven days. */
+const transfersKept = Duration.days(9)
+
+/** The bucket of the backups, and of exports and imports: private, encrypted, by TLS only, and of the backups it keeps what was replaced or removed. */
 export class Archives extends Construct {
   readonly bucket: Bucket
 
@@ -27,6 +34,8 @@ export class Archives extends Construct {
         // an upload whose end could not be told to S3, such as a killed one
         { id: 'incomplete-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
         { id: 'removed-objects', noncurrentVersionExpiration: keptAfterRemoval, expiredObjectDeleteMarker: true },
+        // of two rules that fit, the shorter one holds: what was exported is not kept longer than it has to be
+        { id: 'transfers', prefix: `${transfersPrefix}/`, expiration: transfersKept, noncurrentVersionExpiration: Duration.days(1) },
       ],
       removalPolicy: removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
@@ -35,13 +44,13 @@ export class Archives extends Construct {
 
   /** Gives a handler the bucket and exactly what its row does there. A writer never reads; what it deletes, of a failed backup, is kept as an older version. */
   grant(handler: Handler): void {
-    const { archives } = handler.row
-    if (!archives) return
+    const { archives, transfers } = handler.row
+    if (!archives && !transfers) return
     handler.setVariable('BACKUP_BUCKET', this.bucket.bucketName)
-    handler.setVariable('BACKUP_PREFIX', prefix)
-    const actions = archives === 'write' ? ['s3:PutObject', 's3:AbortMultipartUpload', 's3:DeleteObject'] : ['s3:GetObject']
+    if (archives) handler.setVariable('BACKUP_PREFIX', prefix)
     const statements = [
-      { actions, resources: [this.bucket.arnForObjects(`${prefix}/*`)] },
+      ...(archives ? [{ actions: onArchives[archives], resources: [this.bucket.arnForObjects(`${prefix}/*`)] }] : []),
+      ...(transfers ? [{ actions: transfers.flatMap((one) => onTransfers[one]), resources: [this.bucket.arnForObjects(`${transfersPrefix}/*`)] }] : []),
       // without a condition on the prefix: under one, S3 would answer 403 for an object that is not there
       { actions: ['s3:ListBucket'], resources: [this.bucket.bucketArn] },
     ]

@@ -44,6 +44,8 @@ import { sweepDeps } from '../functions/sweep/deps.ts'
 import { createSweep } from '../functions/sweep/handler.ts'
 import { tenantsDeps } from '../functions/tenants/deps.ts'
 import { createTenants } from '../functions/tenants/handler.ts'
+import { transfersDeps } from '../functions/transfers/deps.ts'
+import { createTransfers } from '../functions/transfers/handler.ts'
 import { usageDeps } from '../functions/usage/deps.ts'
 import { createUsage } from '../functions/usage/handler.ts'
 import type { HttpHandler, JobHandler, RecordHandler } from '../shared/handler/index.ts'
@@ -66,6 +68,7 @@ export function createHandlers(runtime: Runtime): Handlers {
       guide: createGuide(guideDeps(runtime)),
       export: createExport(exportDeps(runtime)),
       import: createImport(importDeps(runtime)),
+      transfers: createTransfers(transfersDeps(runtime)),
       status: createStatus(statusDeps(runtime)),
     },
     records: {

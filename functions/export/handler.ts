@@ -1,9 +1,9 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, queryOf } from '../../shared/http/index.ts'
-import { exportLines } from '../../shared/transfer/index.ts'
+import { exportLines, partOf } from '../../shared/transfer/index.ts'
 import type { ExportDeps } from './deps.ts'
 
-/** Streams memories, their versions and links as NDJSON; ends when the client goes away. */
+/** Streams memories, their versions and links as NDJSON, or a part of an export that was written before; ends when the client goes away. */
 export function createExport(deps: ExportDeps): HttpHandler {
   const app = createApp('export', deps)
 
@@ -31,6 +31,13 @@ export function createExport(deps: ExportDeps): HttpHandler {
       }
     }
     return c.body(ReadableStream.from(bytes()), 200, { 'content-type': 'application/x-ndjson' })
+  })
+
+  app.get('/v1/exports/:id/parts/:part', async (c) => {
+    const ctx = await contextOf(c, deps, { streams: true })
+    queryOf(c, [])
+    const { bytes, content } = await partOf(ctx, c.req.param('id'), c.req.param('part'), deps.transfers)
+    return c.body(ReadableStream.from(content), 200, { 'content-type': 'application/x-ndjson', 'content-length': String(bytes) })
   })
 
   return app

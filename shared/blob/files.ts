@@ -43,7 +43,7 @@ export function fileStore(root: string): BlobStore {
       await syncFolder(dirname(path))
     },
 
-    async *get(key) {
+    async *get(key, from = 0) {
       const missing = (cause: unknown) => ((cause as NodeJS.ErrnoException).code === 'ENOENT' ? new BlobMissing(`There is no file ${join(root, key)}.`, { cause }) : cause)
       const path = await inside(key).catch((error) => {
         throw missing(error)
@@ -52,9 +52,10 @@ export function fileStore(root: string): BlobStore {
         throw missing(error)
       })
       try {
-        for (;;) {
-          const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, null)
+        for (let at = from; ; ) {
+          const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, at)
           if (bytesRead === 0) return
+          at += bytesRead
           yield buffer.subarray(0, bytesRead)
         }
       } finally {

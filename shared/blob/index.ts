@@ -1,3 +1,3 @@
 export { breakingStore } from './breaking.ts'
 export { fileStore } from './files.ts'
-export { assertKey, BlobExists, BlobMissing, type BlobStore, type Stored } from './port.ts'
+export { type Allowed, assertKey, BlobExists, BlobMissing, type BlobStore, type Stored } from './port.ts'

@@ -20,6 +20,7 @@ import { sql as wordsByTime } from './migrations/0017-words-by-time.ts'
 import { sql as quotas } from './migrations/0018-quotas.ts'
 import { sql as modelRoles } from './migrations/0019-model-roles.ts'
 import { sql as versionsBySession } from './migrations/0020-versions-by-session.ts'
+import { sql as transfers } from './migrations/0021-transfers.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -43,6 +44,7 @@ export const migrations = [
   quotas,
   modelRoles,
   versionsBySession,
+  transfers,
 ] as const
 export const schemaVersion = migrations.length
 

@@ -1,5 +1,5 @@
 export { dependablesOf, tellWhatIsAway } from './dependables.ts'
-export { backupDeps, httpDeps, recallDeps } from './deps.ts'
+export { backupDeps, exportedModel, httpDeps, recallDeps, transferDeps } from './deps.ts'
 export { journalReader, type RunningJournal, startJournal } from './journal.ts'
 export { lambdaHttp, lambdaJob, lambdaRecords } from './lambda.ts'
 export { assembleRuntime, type Databases, databaseSettings, openDatabases, type Runtime } from './runtime.ts'

@@ -148,7 +148,7 @@ function cors(origins: string[]) {
       return c.body(null, 204, {
         'access-control-allow-origin': origin,
         vary: 'origin',
-        'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
+        'access-control-allow-methods': 'GET, POST, PUT, PATCH, DELETE',
         'access-control-allow-headers': 'authorization, content-type, idempotency-key, if-match, x-request-id, x-api-key',
         'access-control-max-age': '600',
       })

@@ -1,10 +1,10 @@
-import type { Work } from '../operation/index.ts'
+import type { Part } from '../operation/index.ts'
 
 /** Memories a transaction forgets: their words and vectors move to history with them. */
 const batch = 500
 
 /** The next part of an operation that forgets: of exactly the versions that were confirmed; one that has changed since is left and counted. */
-export const forgetWork: Work = async (tx, { tenantId, actor, request, result, progress }) => {
+export const forgetWork: Part = async (tx, { tenantId, actor, request, result, progress }) => {
   const { keys, versions, request_id } = request as { keys: string[]; versions: number[]; request_id: string }
   const from = Math.round(progress * keys.length)
   const to = Math.min(keys.length, from + batch)

@@ -1,2 +1,12 @@
-export { createOperation, getOperation, OperationKind, type OperationOut, recordEnded } from './operation.ts'
-export { runOperations, type Step, type Work } from './run.ts'
+export {
+  createOperation,
+  findOperation,
+  OperationKind,
+  type OperationOut,
+  type OperationPart,
+  type OperationRow,
+  OperationState,
+  recordEnded,
+  type WorkKind,
+} from './operation.ts'
+export { type After, type Lease, type Part, runOperations, type Step, type Work, within } from './run.ts'

@@ -4,28 +4,53 @@ import { AppError } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 
 /** `store` is an append that was journalled: it is recorded when it has ended. The job run-operations does the others. */
-export const OperationKind = z.enum(['forget', 'store'])
+export const OperationKind = z.enum(['forget', 'store', 'export', 'import'])
 export type OperationKind = z.output<typeof OperationKind>
 export type WorkKind = Exclude<OperationKind, 'store'>
+/** `waiting`: for whoever made it, to start it. */
+export const OperationState = z.enum(['waiting', 'pending', 'running', 'succeeded', 'failed'])
+export type OperationState = z.output<typeof OperationState>
 
-/** Something that goes on after its answer. `progress` is a share of 1; `result` and `problem` are null until it has ended. */
+/** An object that an export wrote or an import reads, from 1; `url` is where its bytes are fetched from or sent to, null when there is no such way, or none for the caller. */
+export type OperationPart = { part: number; bytes: number; lines?: number; sha256?: string; method: 'GET' | 'PUT'; url: string | null; url_expires_at: string | null }
+
+/** Something that goes on after its answer. `progress` is a share of 1; `problem` is null unless it failed; `result` says what came of it so far. */
 export type OperationOut = {
   id: string
   kind: OperationKind
-  state: 'pending' | 'running' | 'succeeded' | 'failed'
+  state: OperationState
   progress: number
   result: Record<string, unknown> | null
   problem: { code: string; detail: string } | null
   created_at: string
   updated_at: string
+  /** Of an export or import; `parts_until` is when its objects are removed, null when they are gone. */
+  parts?: OperationPart[]
+  parts_until?: string | null
 }
-type Row = Omit<OperationOut, 'created_at' | 'updated_at'> & { created_at: Date; updated_at: Date }
+/** What stands behind it, never shown as it is: what was asked, and where the next part begins. */
+export type OperationRow = { shown: OperationOut; request: Record<string, unknown>; position: Record<string, unknown>; objectsUntil: Date | null }
+type Row = Omit<OperationOut, 'created_at' | 'updated_at'> & {
+  created_at: Date
+  updated_at: Date
+  request: Record<string, unknown>
+  position: Record<string, unknown>
+  objects_until: Date | null
+}
 
+type More = { state?: 'waiting'; position?: Record<string, unknown>; keepSeconds?: number }
 /** Leaves work for the job `run-operations`, in the transaction of the caller. `request` holds keys and numbers, never text. Answers its id. */
-export async function createOperation(tx: Sql, ctx: Ctx, kind: WorkKind, request: Record<string, unknown>): Promise<string> {
+export async function createOperation(
+  tx: Sql,
+  ctx: Pick<Ctx, 'tenantId' | 'actor' | 'requestId'>,
+  kind: WorkKind,
+  request: Record<string, unknown>,
+  { state, position, keepSeconds }: More = {},
+): Promise<string> {
   const [row] = await tx.query<{ id: string }>(
-    `insert into operations (tenant_id, operation_id, kind, request, actor) values ($1::integer, gen_random_uuid(), $2::text, $3::jsonb, $4::text) returning operation_id as id`,
-    [ctx.tenantId, kind, JSON.stringify({ ...request, request_id: ctx.requestId }), ctx.actor],
+    `insert into operations (tenant_id, operation_id, kind, request, actor, state, position, objects_until)
+     values ($1::integer, gen_random_uuid(), $2::text, $3::jsonb, $4::text, $5::text, $6::jsonb, now() + make_interval(secs => $7::double precision)) returning operation_id as id`,
+    [ctx.tenantId, kind, JSON.stringify({ ...request, request_id: ctx.requestId }), ctx.actor, state ?? 'pending', JSON.stringify(position ?? {}), keepSeconds ?? null],
   )
   return (row as { id: string }).id
 }
@@ -42,16 +67,19 @@ export async function recordEnded(tx: Sql, { tenantId, actor }: Pick<Ctx, 'tenan
   return rows.length > 0
 }
 
-/** @throws AppError not_found when absent or another tenant's */
-export async function getOperation(ctx: Ctx, id: string): Promise<OperationOut> {
-  requireScope(ctx, 'memory:read')
+/** An import may be followed by whoever may write. @throws AppError forbidden; not_found when absent or another tenant's */
+export async function findOperation(ctx: Ctx, id: string): Promise<OperationRow> {
+  if (!ctx.scopes.has('memory:write')) requireScope(ctx, 'memory:read')
   const absent = new AppError('not_found', 'There is no operation with this id.')
   if (!z.uuid().safeParse(id).success) throw absent
   const [row] = await ctx.app.statement<Row>(
     { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true },
-    `select o.operation_id as id, o.kind, o.state, o.progress, o.result, o.problem, o.created_at, o.updated_at from operations o where o.tenant_id = $1::integer and o.operation_id = $2::uuid`,
+    `select o.operation_id as id, o.kind, o.state, o.progress, o.result, o.problem, o.created_at, o.updated_at, o.request, o.position, o.objects_until
+     from operations o where o.tenant_id = $1::integer and o.operation_id = $2::uuid`,
     [ctx.tenantId, id],
   )
   if (!row) throw absent
-  return { ...row, created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString() }
+  if (row.kind !== 'import') requireScope(ctx, 'memory:read')
+  const { request, position, objects_until: objectsUntil, created_at, updated_at, ...shown } = row
+  return { shown: { ...shown, created_at: created_at.toISOString(), updated_at: updated_at.toISOString() }, request, position, objectsUntil }
 }

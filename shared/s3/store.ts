@@ -2,6 +2,7 @@ import { DeleteObjectCommand, GetObjectCommand, type GetObjectCommandOutput, Lis
 import { assertKey, BlobMissing, type BlobStore, type Stored } from '../blob/index.ts'
 import { explain, isBroken, statusOf } from './explain.ts'
 import { upload } from './upload.ts'
+import { urlSigner } from './urls.ts'
 
 /** `endpoint` is that of another service than AWS, which then names buckets in the path. Region and credentials are found by the SDK's own chain. */
 export type S3Options = { bucket: string; endpoint?: string | undefined }
@@ -21,6 +22,7 @@ export function s3Store({ bucket, endpoint }: S3Options): BlobStore {
     // its reader hangs when an answer breaks off; whoever reads has a hash of his own, as archives have
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
+  const sign = urlSigner({ bucket, endpoint })
   const told = (error: unknown) => explain(error, { bucket, endpoint })
   const named = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error) => {
@@ -34,12 +36,12 @@ export function s3Store({ bucket, endpoint }: S3Options): BlobStore {
     },
 
     /** An answer that breaks off is asked for again from there, of the same object: a reader that pauses to work is cut off by the other side. */
-    async *get(key) {
+    async *get(key, from = 0) {
       assertKey(key)
-      let at = 0
+      let at = from
       let etag: string | undefined
       for (let failures = 0; ; ) {
-        const ask = new GetObjectCommand({ Bucket: bucket, Key: key, ...(at ? { Range: `bytes=${at}-`, IfMatch: etag } : {}) })
+        const ask = new GetObjectCommand({ Bucket: bucket, Key: key, ...(at ? { Range: `bytes=${at}-` } : {}), ...(etag === undefined ? {} : { IfMatch: etag }) })
         const answer = (await client.send(ask).catch((error) => {
           if (statusOf(error) === 404 && error.name !== 'NoSuchBucket') throw new BlobMissing(`There is no ${key} in the bucket ${bucket}.`, { cause: error })
           if (statusOf(error) === 412) throw new Error(`${key} in the bucket ${bucket} was replaced while it was read.`, { cause: error })
@@ -92,5 +94,7 @@ export function s3Store({ bucket, endpoint }: S3Options): BlobStore {
       assertKey(key)
       await named(client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })))
     },
+
+    urlOf: (key, allowed) => named(sign(key, allowed)),
   }
 }

@@ -19,6 +19,6 @@ export type Caller = { tenantId: number; tenant: string; actor: string; scopes: 
 export type Ctx = Caller & { app: Database; worker: Database; requestId: string; traceparent?: string | undefined; signingKey: string; signal?: AbortSignal }
 
 /** @throws AppError forbidden */
-export function requireScope(ctx: Caller, scope: Scope): void {
+export function requireScope(ctx: Pick<Caller, 'scopes'>, scope: Scope): void {
   if (!ctx.scopes.has(scope)) throw new AppError('forbidden', `This needs a credential with the scope ${scope}.`)
 }

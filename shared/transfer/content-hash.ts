@@ -7,11 +7,11 @@ const modulus = 1n << 256n
 
 /**
  * Sums up lines of an export: the SHA-256 of each line's canonical JSON (names sorted at every depth, no spaces, without the vector, which another
- * model makes anew), added modulo 2^256. Addition and not XOR: two equal lines do not cancel each other out.
+ * model makes anew), added modulo 2^256. Addition and not XOR: two equal lines do not cancel each other out. It goes on after what was summed up `before`.
  */
-export function contentHash(): { add(line: Record<string, unknown>): void; lines(): number; digest(): ContentHash } {
-  let lines = 0
-  let sum = 0n
+export function contentHash(before: ContentHash = { lines: 0, hash: '0' }): { add(line: Record<string, unknown>): void; lines(): number; digest(): ContentHash } {
+  let lines = before.lines
+  let sum = BigInt(`0x${before.hash}`)
   return {
     add({ embedding: _embedding, embedding_model: _model, embedding_dim: _dimension, ...line }) {
       lines += 1

@@ -1,11 +1,9 @@
 import { invalidField } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
-import { linksPage, type MemoriesPage, type Model, memoriesPage, placeOf, versionsPage } from './export-pages.ts'
+import { type Model, placeOf } from './export-pages.ts'
 import { ExportIn, type ExportQuery } from './export-query.ts'
-import { memoryLine } from './line-out.ts'
+import { beginning, type Place, type Source, walk } from './export-walk.ts'
 
-const beforeAll = '0'
-const noLink = '00000000-0000-0000-0000-000000000000'
 const anyKey = '9223372036854775807'
 
 /**
@@ -14,54 +12,28 @@ const anyKey = '9223372036854775807'
  * @throws AppError forbidden; invalid, also for a cursor that names nothing: all before the first line
  */
 export async function exportLines(ctx: Ctx, query: Record<string, string | undefined>, model: Model): Promise<AsyncGenerator<string, void>> {
-  requireScope(ctx, 'memory:read')
   const wanted = ExportIn.parse(query)
-  if (wanted.versions) requireScope(ctx, 'memory:history')
-  const from = wanted.cursor === undefined ? { memoryKey: beforeAll } : await ctx.app.transaction(access(ctx), (tx) => placeOf(tx, ctx.tenantId, wanted.cursor as string))
-  if (!from) throw invalidField('/cursor', 'names no memory or link that was ever here; begin again without it')
-  return linesFrom(ctx, wanted, from, model)
+  requireExport(ctx, wanted)
+  const from = await placeFrom(ctx, wanted)
+  return linesFrom(readerOf(ctx), wanted, from, model)
 }
 
-const access = ({ tenantId }: Ctx) => ({ role: 'soma_app', tenantId, readOnly: true }) as const
-
-async function* linesFrom(ctx: Ctx, query: ExportQuery, from: { memoryKey: string } | { linkId: string }, model: Model): AsyncGenerator<string, void> {
-  let last = anyKey
-  if ('memoryKey' in from) {
-    last = from.memoryKey
-    for (let found = await nextMemories(); found; found = await nextMemories()) {
-      last = found.lastKey
-      yield* linesOf(ctx, query, found, model)
-    }
-  }
-  if (!query.links) return
-  let link = 'linkId' in from ? from.linkId : noLink
-  for (;;) {
-    const page = await ctx.app.transaction(access(ctx), (tx) => linksPage(tx, ctx.tenantId, query, link, last))
-    if (!page) return
-    link = page.last
-    if (page.lines.length) yield page.lines.join('')
-  }
-
-  function nextMemories(): Promise<MemoriesPage | undefined> {
-    return ctx.app.transaction(access(ctx), (tx) => memoriesPage(tx, ctx.tenantId, query, last, model))
-  }
+/** @throws AppError forbidden */
+export function requireExport(ctx: Ctx, { versions }: Pick<ExportQuery, 'versions'>): void {
+  requireScope(ctx, 'memory:read')
+  if (versions) requireScope(ctx, 'memory:history')
 }
 
-/** The lines of a page: each memory after its versions. Versions that are more than a page are read on, and given away as they come. */
-async function* linesOf(ctx: Ctx, query: ExportQuery, page: MemoriesPage, model: Model): AsyncGenerator<string, void> {
-  let text: string[] = []
-  for (const row of page.memories) {
-    for (;;) {
-      text.push(...(page.lines.get(row.memory_key) ?? []))
-      page.lines.delete(row.memory_key)
-      const { more } = page
-      // the versions read so far end in this memory, or before it
-      if (!more || BigInt(more.key) > BigInt(row.memory_key)) break
-      if (text.length) yield text.join('')
-      text = []
-      page.more = await ctx.app.transaction(access(ctx), (tx) => versionsPage(tx, ctx.tenantId, query, page, more, model))
-    }
-    text.push(memoryLine(row))
-  }
-  if (text.length) yield text.join('')
+/** @throws AppError invalid for a cursor that names nothing */
+export async function placeFrom(ctx: Ctx, { cursor }: ExportQuery): Promise<Place> {
+  if (cursor === undefined) return beginning
+  const place = await readerOf(ctx).read((tx) => placeOf(tx, ctx.tenantId, cursor))
+  if (!place) throw invalidField('/cursor', 'names no memory or link that was ever here; begin again without it')
+  return 'memoryKey' in place ? { memory: place.memoryKey } : { link: place.linkId, last: anyKey }
+}
+
+const readerOf = ({ app, tenantId }: Ctx): Source => ({ tenantId, read: (work) => app.transaction({ role: 'soma_app', tenantId, readOnly: true }, work) })
+
+async function* linesFrom(source: Source, query: ExportQuery, from: Place, model: Model): AsyncGenerator<string, void> {
+  for await (const { lines } of walk(source, query, from, model)) if (lines.length) yield lines.map(({ text }) => text).join('')
 }

@@ -26,13 +26,22 @@ export type Model = { model: string; dimension: number }
 export type MemoriesPage = {
   lastKey: string
   memories: OutRow[]
-  lines: Map<string, string[]> /** Where the versions go on, when they are more than a page. */
+  /** Of the versions, by their memory's key. */
+  lines: Map<string, { text: string; version: number }[]>
+  /** Where the versions go on, when they are more than a page. */
   more: VersionsFrom | undefined
 }
 export type VersionsFrom = { key: string; version: number }
 
-/** Memories after a key, with the first page of their versions. Undefined at the end. */
-export async function memoriesPage(tx: Sql, tenantId: number, query: ExportQuery, after: string, model: Model): Promise<MemoriesPage | undefined> {
+/** Memories after a key, with the first page of their versions, or of those after `version`. Undefined at the end. */
+export async function memoriesPage(
+  tx: Sql,
+  tenantId: number,
+  query: ExportQuery,
+  after: string,
+  model: Model,
+  version: VersionsFrom = { key: after, version: 2_147_483_647 },
+): Promise<MemoriesPage | undefined> {
   const [last] = await tx.query<{ memory_key: string }>(lastKey('memories', 'memory_key', 't.memory_key > $2::bigint'), [tenantId, after])
   if (!last) return undefined
   const scope = scopeOf(tenantId, query)
@@ -42,7 +51,7 @@ export async function memoriesPage(tx: Sql, tenantId: number, query: ExportQuery
     [...scope, after, last.memory_key, ...(query.vectors ? [model.model, model.dimension] : [])],
   )
   const result: MemoriesPage = { lastKey: last.memory_key, memories, lines: new Map(), more: undefined }
-  if (query.versions && memories.length) result.more = await versionsPage(tx, tenantId, query, result, { key: after, version: 2_147_483_647 }, model)
+  if (query.versions && memories.length) result.more = await versionsPage(tx, tenantId, query, result, version, model)
   return result
 }
 
@@ -72,13 +81,19 @@ export async function versionsPage(
   for (const row of rows) {
     // a version that was closed since the memory was read is that memory's own line
     if (row.version >= (wanted.get(row.memory_key) ?? 0)) continue
-    lines.set(row.memory_key, [...(lines.get(row.memory_key) ?? []), memoryLine(row)])
+    lines.set(row.memory_key, [...(lines.get(row.memory_key) ?? []), { text: memoryLine(row), version: row.version }])
   }
   return { key: last.memory_key, version: last.version }
 }
 
 /** Links after an id whose two ends are in the scope. Undefined at the end. */
-export async function linksPage(tx: Sql, tenantId: number, query: ExportQuery, after: string, upTo: string): Promise<{ last: string; lines: string[] } | undefined> {
+export async function linksPage(
+  tx: Sql,
+  tenantId: number,
+  query: ExportQuery,
+  after: string,
+  upTo: string,
+): Promise<{ last: string; lines: { id: string; text: string }[] } | undefined> {
   const rows = await tx.query<LinkRow & { inside: boolean }>(
     `select l.id, f.id as "from", t.id as "to", l.type, l.weight, l.metadata, l.created_at, f.id is not null and t.id is not null as inside
      from (select k.* from links k where k.tenant_id = $1::integer and k.id > $4::uuid order by k.id limit ${page.rows}) l
@@ -88,7 +103,7 @@ export async function linksPage(tx: Sql, tenantId: number, query: ExportQuery, a
     [...scopeOf(tenantId, query), after, upTo],
   )
   const last = rows.at(-1)
-  return last && { last: last.id, lines: rows.filter((row) => row.inside).map(linkLine) }
+  return last && { last: last.id, lines: rows.filter((row) => row.inside).map((row) => ({ id: row.id, text: linkLine(row) })) }
 }
 
 /** What a cursor names: a memory, also one that was forgotten, or a link. */

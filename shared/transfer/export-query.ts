@@ -7,6 +7,12 @@ const flag = (name: string) =>
     .default('false')
     .transform((text) => text === 'true')
 
+/** A scope is a namespace, or all of them. */
+export const oneScope: [(query: { namespace?: string | undefined; all_namespaces: boolean }) => boolean, { path: PropertyKey[]; error: string }] = [
+  (query) => query.namespace === undefined || !query.all_namespaces,
+  { path: ['all_namespaces'], error: 'give namespace or all_namespaces, not both' },
+]
+
 /** The query string of an export. */
 export const ExportIn = z
   .strictObject({
@@ -18,5 +24,5 @@ export const ExportIn = z
     vectors: flag('vectors'),
     cursor: Uuid.optional(),
   })
-  .refine((query) => query.namespace === undefined || !query.all_namespaces, { path: ['all_namespaces'], error: 'give namespace or all_namespaces, not both' })
+  .refine(...oneScope)
 export type ExportQuery = z.output<typeof ExportIn>

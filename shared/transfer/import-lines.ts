@@ -1,11 +1,12 @@
 import { AppError } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { requireScope } from '../tenant/index.ts'
 import { createBatches } from './batches.ts'
 import { longestLine } from './line.ts'
-import { type LineProblem, parseLine } from './parse-line.ts'
+import { type LineProblem, type Parsed, parseLine } from './parse-line.ts'
 import type { KnownModels } from './prepare-line.ts'
-import { readLines } from './read-lines.ts'
+import { type RawLine, readLines } from './read-lines.ts'
 import { createTally, type ImportReport } from './report.ts'
+import type { Writer } from './write-lines.ts'
 import { createWriteQueue } from './write-queue.ts'
 
 const unreadable = {
@@ -13,31 +14,43 @@ const unreadable = {
   encoding: { code: 'malformed', detail: 'The line is not UTF-8.' },
 } as const satisfies Record<string, LineProblem>
 
+/** A line by its number: what it says, or why it cannot be taken. */
+export type ReadLine = { line: number; parsed: Parsed; length: number }
+export function readLine(raw: RawLine): ReadLine {
+  if ('problem' in raw) return { line: raw.line, parsed: { kind: 'problem', problem: unreadable[raw.problem] }, length: 0 }
+  return { line: raw.line, parsed: parseLine(raw.text), length: raw.text.length }
+}
+
 /**
  * Stores what an export wrote: NDJSON of any length, in constant memory. Each line stands for itself and is stored, known already, or named in the report;
  * what is stored keeps its id, version and times. Doing it again changes nothing.
  * @throws AppError forbidden; invalid when no line could be read at all; what ends an import midway is safe to repeat
  */
-export async function importLines(ctx: Ctx, body: AsyncIterable<Uint8Array>, models: KnownModels): Promise<ImportReport> {
-  requireScope(ctx, 'memory:write')
+export async function importLines(writer: Writer, body: AsyncIterable<Uint8Array>, models: KnownModels): Promise<ImportReport> {
+  requireScope(writer, 'memory:write')
+  const { report, readable } = await storeLines(writer, parsedLines(refuseOtherFormats(body)), models)
+  if (!readable) refuseUnreadable(report)
+  return report
+}
+
+async function* parsedLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<ReadLine> {
+  for await (const raw of readLines(body)) yield readLine(raw)
+}
+
+/** Stores lines that were read; `readable` when at least one of them was JSON. @throws AppError for what is not about one line */
+export async function storeLines(writer: Writer, lines: AsyncIterable<ReadLine> | Iterable<ReadLine>, models: KnownModels): Promise<{ report: ImportReport; readable: boolean }> {
   const tally = createTally()
-  const batches = createBatches(createWriteQueue(ctx, tally), tally, models)
+  const batches = createBatches(createWriteQueue(writer, tally), tally, models)
   let readable = false
   try {
-    for await (const raw of readLines(refuseOtherFormats(body))) {
+    for await (const { line, parsed, length } of lines) {
       tally.line()
-      if ('problem' in raw) {
-        tally.fail(raw.line, unreadable[raw.problem])
-        continue
-      }
-      const { line, text } = raw
-      const parsed = parseLine(text)
-      readable ||= parsed.kind !== 'problem' || parsed.problem.code !== 'malformed'
+      readable ||= parsed.kind !== 'problem' || !['malformed', 'too_large'].includes(parsed.problem.code)
       if (parsed.kind === 'problem') tally.fail(line, parsed.problem)
       else if (parsed.kind === 'link') await batches.link(line, parsed.line)
-      else if (parsed.kind === 'memory') await batches.memory(line, parsed.line, text.length)
-      else if (!ctx.scopes.has('memory:history')) tally.fail(line, { code: 'forbidden', detail: 'A version needs a credential with the scope memory:history.' })
-      else await batches.version(line, parsed.line, text.length)
+      else if (parsed.kind === 'memory') await batches.memory(line, parsed.line, length)
+      else if (!writer.scopes.has('memory:history')) tally.fail(line, { code: 'forbidden', detail: 'A version needs a credential with the scope memory:history.' })
+      else await batches.version(line, parsed.line, length)
     }
     await batches.end()
   } catch (error) {
@@ -45,9 +58,7 @@ export async function importLines(ctx: Ctx, body: AsyncIterable<Uint8Array>, mod
     await Promise.allSettled([batches.abandon()])
     throw error
   }
-  const report = tally.report()
-  if (report.lines > 0 && !readable) throw nothingRead(report)
-  return report
+  return { report: tally.report(), readable }
 }
 
 /** The first bytes of files that people take for NDJSON: UTF-16, gzip, zip. Refused at once, and not after gigabytes of lines that cannot be read. */
@@ -57,7 +68,8 @@ const otherFormats: [number[], string][] = [
   [[0x1f, 0x8b], 'gzip'],
   [[0x50, 0x4b, 0x03, 0x04], 'a zip archive'],
 ]
-async function* refuseOtherFormats(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** @throws AppError invalid */
+export async function* refuseOtherFormats(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let first = true
   for await (const chunk of body) {
     const other = first && otherFormats.find(([bytes]) => bytes.every((byte, i) => chunk[i] === byte))
@@ -67,7 +79,7 @@ async function* refuseOtherFormats(body: AsyncIterable<Uint8Array>): AsyncGenera
   }
 }
 
-function nothingRead({ errors }: ImportReport): AppError {
-  const [first] = errors
-  return new AppError('invalid', `No line of the body could be read. Line ${first?.line}: ${first?.detail} Send NDJSON in UTF-8, one line a memory.`)
+/** Of lines none of which was JSON. @throws AppError invalid, unless there are none */
+export function refuseUnreadable({ lines, errors: [first] }: ImportReport): void {
+  if (lines > 0) throw new AppError('invalid', `No line of the body could be read. Line ${first?.line}: ${first?.detail} Send NDJSON in UTF-8, one line a memory.`)
 }

@@ -15,6 +15,22 @@ export type ImportReport = {
   more_errors: number
 }
 const listed = 100
+export const noLines: ImportReport = { lines: 0, imported: 0, versions: 0, links: 0, duplicate: 0, failed: 0, errors: [], more_errors: 0 }
+
+/** The report of lines and of those that follow them. */
+export function addReport(before: ImportReport, after: ImportReport): ImportReport {
+  const failed = before.failed + after.failed
+  return {
+    lines: before.lines + after.lines,
+    imported: before.imported + after.imported,
+    versions: before.versions + after.versions,
+    links: before.links + after.links,
+    duplicate: before.duplicate + after.duplicate,
+    failed,
+    errors: [...before.errors, ...after.errors].slice(0, listed),
+    more_errors: Math.max(0, failed - listed),
+  }
+}
 
 export type Tally = {
   line(): void

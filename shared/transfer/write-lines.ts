@@ -1,6 +1,10 @@
+import type { Database } from '../db/index.ts'
 import type { PreparedItem } from '../memory/index.ts'
 import type { Ctx } from '../tenant/index.ts'
 import type { LineProblem } from './parse-line.ts'
+
+/** Who stores, and through what each statement goes. */
+export type Writer = Pick<Ctx, 'tenantId' | 'actor' | 'requestId' | 'traceparent' | 'scopes'> & { app: Pick<Database, 'statement'> }
 
 /** A memory or a version, prepared: its row as import_line takes it, its words, and where it stands in the file. */
 export type Entry = { line: number; kind: 'memory' | 'version'; item: PreparedItem }
@@ -21,10 +25,10 @@ export const problems = {
   to: { code: 'invalid', detail: '/to names no memory that is here.', pointer: '/to' },
 } as const satisfies Record<string, LineProblem>
 
-const callOf = (ctx: Ctx, more: Record<string, unknown> = {}) => JSON.stringify({ actor: ctx.actor, request_id: ctx.requestId, traceparent: ctx.traceparent, ...more })
+const callOf = (ctx: Writer, more: Record<string, unknown> = {}) => JSON.stringify({ actor: ctx.actor, request_id: ctx.requestId, traceparent: ctx.traceparent, ...more })
 
 /** One transaction; answers what became of each entry, in order. With `partial`, the last group's memory comes with a later call. @throws AppError */
-export async function writeGroups(ctx: Ctx, groups: readonly Group[], partial?: string): Promise<Status[]> {
+export async function writeGroups(ctx: Writer, groups: readonly Group[], partial?: string): Promise<Status[]> {
   const rows: Record<string, unknown>[] = []
   const places: number[] = []
   const terms: string[] = []
@@ -51,13 +55,13 @@ export async function writeGroups(ctx: Ctx, groups: readonly Group[], partial?: 
 }
 
 /** One transaction, as above. @throws AppError */
-export function writeLinks(ctx: Ctx, links: readonly LinkEntry[]): Promise<Status[]> {
+export function writeLinks(ctx: Writer, links: readonly LinkEntry[]): Promise<Status[]> {
   const rows = JSON.stringify(links.map(({ row }, index) => ({ ...row, i: index + 1 })))
   return statuses(ctx, 'select import_links($1::integer, $2::jsonb, $3::jsonb) as statuses', [ctx.tenantId, rows, callOf(ctx)])
 }
 
 /** Takes back the versions of a memory that never came; answers how many there were. */
-export async function dropVersions(ctx: Ctx, id: string): Promise<number> {
+export async function dropVersions(ctx: Writer, id: string): Promise<number> {
   const [row] = await ctx.app.statement<{ dropped: number }>({ role: 'soma_app', tenantId: ctx.tenantId }, 'select drop_import($1::integer, $2::uuid) as dropped', [
     ctx.tenantId,
     id,
@@ -67,7 +71,7 @@ export async function dropVersions(ctx: Ctx, id: string): Promise<number> {
 
 /** A batch of 4 MiB is many statements' work: it has a deadline of its own. */
 const timeoutMs = 60_000
-async function statuses(ctx: Ctx, text: string, values: unknown[]): Promise<Status[]> {
+async function statuses(ctx: Writer, text: string, values: unknown[]): Promise<Status[]> {
   const [row] = await ctx.app.statement<{ statuses: Status[] }>({ role: 'soma_app', tenantId: ctx.tenantId, timeoutMs }, text, values)
   return row?.statuses ?? []
 }

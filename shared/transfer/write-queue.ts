@@ -1,7 +1,6 @@
 import { AppError, type ProblemCode } from '../problem/index.ts'
-import type { Ctx } from '../tenant/index.ts'
 import type { Tally } from './report.ts'
-import { dropVersions, type Group, type LinkEntry, problems, type Status, writeGroups, writeLinks } from './write-lines.ts'
+import { dropVersions, type Group, type LinkEntry, problems, type Status, type Writer, writeGroups, writeLinks } from './write-lines.ts'
 
 /** What a smaller batch may cure, or what is about one line only. Anything else ends the import. */
 const divisible: readonly ProblemCode[] = ['invalid', 'too_large', 'conflict', 'timeout']
@@ -12,7 +11,7 @@ export type WriteQueue = ReturnType<typeof createWriteQueue>
  * Writes batches one after the other, each in a transaction of its own, while the next one is read. A call waits until the batch before it is written: so
  * at most two are in memory, and a reader is slowed to the speed of the database.
  */
-export function createWriteQueue(ctx: Ctx, tally: Tally) {
+export function createWriteQueue(ctx: Writer, tally: Tally) {
   let last: Promise<void> = Promise.resolve()
   /** Versions that were written before their memory: by line, until it comes. */
   let waiting: { id: string; lines: number[] } | undefined

@@ -18,14 +18,15 @@ describe.each(stageNames)('the bucket of the backups in %s', (stage) => {
     })
   })
 
-  test('ends incomplete uploads after a day, and what was removed after thirty', () => {
-    const { Rules } = bucket.Properties.LifecycleConfiguration as { Rules: unknown[] }
+  test('ends incomplete uploads after a day, what was removed after thirty, and exports and imports after nine', () => {
+    const { Rules } = bucket.Properties.LifecycleConfiguration as { Rules: Record<string, unknown>[] }
     expect(Rules).toEqual([
       expect.objectContaining({ Status: 'Enabled', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } }),
       expect.objectContaining({ Status: 'Enabled', NoncurrentVersionExpiration: { NoncurrentDays: 30 }, ExpiredObjectDeleteMarker: true }),
+      expect.objectContaining({ Status: 'Enabled', Prefix: 'transfers/', ExpirationInDays: 9, NoncurrentVersionExpiration: { NoncurrentDays: 1 } }),
     ])
     // no rule ends an archive itself
-    expect(JSON.stringify(Rules)).not.toContain('ExpirationInDays')
+    expect(JSON.stringify(Rules.filter(({ Prefix }) => Prefix !== 'transfers/'))).not.toContain('ExpirationInDays')
   })
 
   test('refuses whoever comes without TLS', () => {

@@ -7,11 +7,8 @@ import { asList, ofType, type Statement, synth } from './synth.ts'
 
 const allows = (statements: Statement[], action: string) => statements.filter(({ Action }) => asList(Action).includes(action)).flatMap(({ Resource }) => asList(Resource))
 const secretNames = (resources: unknown[]) => resources.map((resource) => /:secret:soma\/dev\/([A-Z_]+)-\?{6}"/.exec(JSON.stringify(resource))?.[1])
-const inBucket: Record<string, string[]> = {
-  write: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:ListBucket', 's3:PutObject'],
-  read: ['s3:GetObject', 's3:ListBucket'],
-  nothing: [],
-}
+const inArchives: Record<string, string[]> = { write: ['s3:AbortMultipartUpload', 's3:DeleteObject', 's3:PutObject'], read: ['s3:GetObject'], nothing: [] }
+const inTransfers = { get: ['s3:GetObject'], put: ['s3:PutObject', 's3:AbortMultipartUpload'], remove: ['s3:DeleteObject'] }
 const allSecrets = new Set(manifest.flatMap((row) => row.secrets))
 
 describe.each(computeNames)('compute %s', (compute) => {
@@ -54,18 +51,22 @@ describe.each(computeNames)('compute %s', (compute) => {
     expect(Object.fromEntries(named)).toEqual(Object.fromEntries(reachable.map((target) => [functionVariable(target), { Ref: functionId(target) }])))
   })
 
-  test.each(manifest)('$name may do in the bucket of the backups what its row says, under their prefix, and nothing besides', ({ name, archives = 'nothing' }) => {
+  test.each(manifest)('$name may do in the bucket what its row says, of archives and of transfers under the prefix of each, and nothing besides', (row) => {
+    const { name, archives = 'nothing', transfers = [] } = row
     const statements = synthesised.statements(name)
     const actions = new Set(statements.flatMap(({ Action }) => asList(Action)))
     const other = [...actions].filter((action) => !['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret', 'lambda:InvokeFunction'].includes(action))
-    expect(other.sort()).toEqual(inBucket[archives])
     const [bucket] = ofType(synthesised.resources, 'AWS::S3::Bucket').map(([id]) => id)
-    for (const action of other) {
-      const arn = { 'Fn::GetAtt': [bucket, 'Arn'] }
-      expect(allows(statements, action)).toEqual([action === 's3:ListBucket' ? arn : { 'Fn::Join': ['', [arn, '/backups/*']] }])
-    }
+    const arn = { 'Fn::GetAtt': [bucket, 'Arn'] }
+    const under = (prefix: string) => ({ 'Fn::Join': ['', [arn, `/${prefix}/*`]] })
+    const wanted = new Map<string, unknown[]>()
+    for (const action of inArchives[archives] as string[]) wanted.set(action, [under('backups')])
+    for (const action of transfers.flatMap((one) => inTransfers[one])) wanted.set(action, [...(wanted.get(action) ?? []), under('transfers')])
+    if (wanted.size) wanted.set('s3:ListBucket', [arn])
+    expect(other.sort()).toEqual([...wanted.keys()].sort())
+    for (const [action, resources] of wanted) expect(allows(statements, action)).toEqual(resources)
     const { BACKUP_BUCKET, BACKUP_PREFIX } = synthesised.environment(name)
-    expect([BACKUP_BUCKET, BACKUP_PREFIX]).toEqual(archives === 'nothing' ? [undefined, undefined] : [{ Ref: bucket }, 'backups'])
+    expect([BACKUP_BUCKET, BACKUP_PREFIX]).toEqual([wanted.size ? { Ref: bucket } : undefined, archives === 'nothing' ? undefined : 'backups'])
   })
 
   test('no variable holds a secret itself', () => {

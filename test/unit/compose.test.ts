@@ -50,6 +50,7 @@ describe.each(ours)('the environment of %s', (name, { environment = {} }) => {
     for (const secret of row?.secrets.filter((one) => one.startsWith('POSTGRES_')) ?? []) expect(environment).toHaveProperty(secret)
     if (row?.kind === 'records' || (row?.kind === 'job' && row.publishes)) expect(environment).toHaveProperty('KAFKA_BOOTSTRAP_SERVERS')
     if (row?.kind === 'job' && row.archives) expect(environment).toMatchObject({ BACKUP_BUCKET: 'backups', S3_ENDPOINT: 'http://s3:7070' })
+    if (row?.transfers) expect(environment).toMatchObject({ BACKUP_BUCKET: 'backups', S3_ENDPOINT: 'http://s3:7070' })
     // whoever may change the schema is nobody's login but the owners'
     expect('POSTGRES_MIGRATION_URL' in environment).toBe(row?.database === 'owner')
   })

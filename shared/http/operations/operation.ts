@@ -6,7 +6,7 @@ export type Parameter = { description: string; schema?: z.ZodType; required?: tr
 
 export type Operation = {
   id: string
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   summary: string
   /** More than the summary says, as sentences. */
