@@ -5,11 +5,23 @@ import type { Command } from 'commander'
 import type { Client, ExportOptions } from '../../shared/client/index.ts'
 import { type ContentHash, contentHash, readLines } from '../../shared/transfer/index.ts'
 import { connected } from './connect.ts'
+import { fetchExport } from './export-parts.ts'
 import { CommandError } from './failure.ts'
 import type { Globals } from './globals.ts'
 import { numberText, showProgress } from './progress.ts'
 
-type Options = Globals & { namespace?: string; allNamespaces?: true; user?: string; versions?: true; links?: true; vectors?: true; out?: string; resume?: true }
+export type Options = Globals & {
+  namespace?: string
+  allNamespaces?: true
+  user?: string
+  versions?: true
+  links?: true
+  vectors?: true
+  out?: string
+  resume?: true
+  background?: true
+  operation?: string
+}
 
 const examples = `
 One memory a line (NDJSON); \`soma import\` reads it. Without --out the lines go to stdout. The summary and the hash of the content are on stderr.
@@ -18,6 +30,7 @@ Examples:
   $ npx soma export --out memories.ndjson
   $ npx soma export --all-namespaces --versions --links --out everything.ndjson
   $ npx soma export --all-namespaces --versions --links --out everything.ndjson --resume
+  $ npx soma export --url https://memory.example --all-namespaces --background --out everything.ndjson
   $ npx soma export --user ada | npx soma import - --data-dir elsewhere`
 
 export function addExport(program: Command): void {
@@ -32,21 +45,27 @@ export function addExport(program: Command): void {
     .option('--vectors', 'the vectors too; otherwise an import makes them anew')
     .option('--out <file>', 'a new file, instead of stdout')
     .option('--resume', 'go on with an --out that was broken off: what is cut is dropped, the rest follows')
+    .option('--background', 'as an operation that goes on without this command; its parts are fetched as they come')
+    .option('--operation <id>', 'fetch the parts of this one, which was begun before')
     .addHelpText('after', examples)
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       const { out } = options
       if (options.resume && out === undefined) throw new CommandError('usage', '--resume goes on with a file: name it by --out.')
       if (out !== undefined && !options.resume && existsSync(out)) throw new CommandError('conflict', `${out} exists already: give another --out, or --resume to go on with it.`)
+      if (options.operation !== undefined && options.resume) throw new CommandError('usage', '--operation fetches all parts of it: leave --resume away.')
       const hash = contentHash()
       const cursor = out !== undefined && options.resume && existsSync(out) ? await cutToWhole(out, hash) : undefined
       const before = hash.lines()
-      const digest = await connected(options, ({ client }) => writeExport(client, options, cursor, hash))
+      const digest = await connected(options, (connection) => {
+        const background = options.background || options.operation !== undefined
+        return background ? fetchExport(connection, options, cursor, hash) : writeExport(connection.client, options, cursor, hash)
+      })
       summarize(options, digest, before)
     })
 }
 
-function queryOf({ namespace, allNamespaces, user, versions, links, vectors }: Options): ExportOptions {
+export function queryOf({ namespace, allNamespaces, user, versions, links, vectors }: Options): ExportOptions {
   return {
     ...(namespace === undefined ? {} : { namespace }),
     ...(user === undefined ? {} : { user_id: user }),

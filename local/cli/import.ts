@@ -5,10 +5,11 @@ import { contentHash, converters, convertFile, type ImportReport, readLines, typ
 import { connected } from './connect.ts'
 import { CommandError } from './failure.ts'
 import type { Globals } from './globals.ts'
+import { importByParts } from './import-parts.ts'
 import { answer, remark } from './output.ts'
 import { numberText, showProgress } from './progress.ts'
 
-type Options = Globals & { from: 'soma' | Source; namespace?: string; user?: string }
+type Options = Globals & { from: 'soma' | Source; namespace?: string; user?: string; background?: true }
 /** A line to send: `record` is the line or the place in the list it came from. */
 type Outgoing = { record: number; text: string; holds: boolean } | { record: number; problem: string }
 
@@ -25,6 +26,7 @@ mcp (memory.jsonl of the MCP reference server). Their ids are made from the file
 
 Examples:
   $ npx soma import memories.ndjson
+  $ npx soma import everything.ndjson --url https://memory.example --background
   $ npx soma import mem0.json --from mem0 --namespace moved
   $ psql -Atc 'select row_to_json(store) from store' | npx soma import - --from langgraph
   $ npx soma import memory.jsonl --from mcp --user ada`
@@ -36,11 +38,16 @@ export function addImport(program: Command): void {
     .addOption(new Option('--from <system>', 'where the file comes from').choices(['soma', ...Object.keys(converters)]).default('soma'))
     .option('--namespace <name>', 'put them there, whatever the file says')
     .option('--user <id>', 'they belong to this user; with --from mem0 where the file names none')
+    .option('--background', 'as an operation: the file is sent in parts, and stored without this command')
     .addHelpText('after', examples)
     .action(async (file: string, _options, command: Command) => {
       const options = command.optsWithGlobals<Options>()
-      await connected(options, async ({ client, local }) => {
-        const report = await importFile(client, file, options)
+      const { background, from, namespace, user } = options
+      if (background && (file === '-' || from !== 'soma' || namespace !== undefined || user !== undefined))
+        throw new CommandError('usage', '--background takes the file of an export as it is: without --from, --namespace and --user, and not stdin.')
+      await connected(options, async (connection) => {
+        const { client, local } = connection
+        const report = background ? await importByParts(connection, file, options) : await importFile(client, file, options)
         // no server goes on after this process, so what was stored is indexed before it ends
         if (local && report.imported > 0) await drained((signal) => local.runJob('drain-outbox', signal), report.imported, options)
         summarize(options, report)

@@ -5,9 +5,10 @@ import type { OperationOut } from '../operation/index.ts'
 import type { OutboxIn, OutboxRow, OutboxSummary, Purged, PurgeIn, Replayed, ReplayIn } from '../outbox/index.ts'
 import type { RecallIn, RecallOut } from '../recall/index.ts'
 import type { KeyIn, KeyOut, OwnLimitsPatch, TenantOut } from '../tenant/index.ts'
-import type { ImportReport } from '../transfer/index.ts'
+import type { ExportStartIn, ImportReport } from '../transfer/index.ts'
 import type { NamesPage, NamespaceOut, NamespacesIn, SessionOut, SessionsIn, Stats, UsageIn, UsageOut, UserOut, UsersIn } from '../usage/index.ts'
 import { notReached, problemOf } from './error.ts'
+import { partsOver } from './parts.ts'
 
 export { ClientError } from './error.ts'
 
@@ -133,6 +134,12 @@ export function createClient(options: ClientOptions = {}) {
     export: (query: ExportOptions = {}, signal?: AbortSignal) => stream(`/v1/export${search(query)}`, signal),
     /** Lines of an export; the same ones again store nothing new. */
     import: (ndjson: string) => send<ImportReport>('POST', '/v1/import', ndjson, { headers: { 'content-type': 'application/x-ndjson' }, timeoutMs: 600_000 }),
+    /** An export that goes on after its answer; the parts of its operation are fetched by `getPart`. */
+    startExport: (query: z.input<typeof ExportStartIn> = {}) => send<OperationOut>('POST', '/v1/exports', query),
+    /** Announces what will be sent by `putPart`, part by part, each with whole lines; then it is started. */
+    announceImport: (sizes: readonly number[]) => send<OperationOut>('POST', '/v1/imports', { parts: sizes.map((bytes) => ({ bytes })) }),
+    startImport: (operation: string) => send<OperationOut>('POST', `/v1/imports/${part(operation)}/start`),
+    ...partsOver({ url, headers, answer }),
     stats: () => send<Omit<Stats, 'procedural'>>('GET', '/stats'),
     /** Also when it is down: a 503 here is an answer. */
     health: () => send<Health>('GET', '/health', undefined, { alsoReads: 503 }),

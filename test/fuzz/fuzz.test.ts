@@ -5,6 +5,7 @@ import { type Operation, operations } from '../../shared/http/index.ts'
 import { countRows, leaks, systemKey } from '../http/checks.ts'
 import { described, expectDescribed, fitsBody } from '../support/document.ts'
 import { type Answer, type Caller, describeEngines, type Product } from '../support/engines.ts'
+import { inFiles } from '../support/transfers.ts'
 import { type FuzzRequest, requestsOf } from './requests.ts'
 
 const engines = ['pglite', 'postgres 18'] as const
@@ -35,6 +36,7 @@ describeEngines(
     })
   },
   [...engines],
+  inFiles,
 )
 
 type World = { refill(): Promise<void>; check(operation: Operation, request: FuzzRequest): Promise<void> }

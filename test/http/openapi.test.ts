@@ -5,6 +5,7 @@ import { type Operation, operations } from '../../shared/http/index.ts'
 import { createOperation } from '../../shared/operation/index.ts'
 import { described, document, expectDescribed, validatorAt } from '../support/document.ts'
 import { type Answer, type Caller, describeEngines } from '../support/engines.ts'
+import { inFiles } from '../support/transfers.ts'
 import { systemKey } from './checks.ts'
 
 describe('the OpenAPI document', () => {
@@ -38,13 +39,15 @@ const exampleId = /01a1fd1a-[0-9a-f-]{27}/g
 /** What deletes or suspends comes last, so that the others have something to find. */
 const inOrder = operations.toSorted((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'))
 
-/** A path parameter is what an earlier answer of the same collection called its id or its name. */
-function pathOf({ path, query = {} }: Operation, made: Map<string, Record<string, string>>): string {
+/** A path parameter is its example, or what an earlier answer of the same collection called its id or its name. */
+function pathOf({ path, query = {}, params = {} }: Operation, made: Map<string, Record<string, string>>): string {
   const collection = /^(\/v1)?\/[^/]+/.exec(path)?.[0] ?? ''
   const search = Object.entries(query).flatMap(([name, given]) =>
     typeof given === 'string' || given.example === undefined ? [] : [[name, String(given.example)] as [string, string]],
   )
-  return path.replaceAll(/:(\w+)/g, (_, name: string) => made.get(collection)?.[name] ?? '') + (search.length ? `?${new URLSearchParams(search)}` : '')
+  return (
+    path.replaceAll(/:(\w+)/g, (_, name: string) => String(params[name]?.example ?? made.get(collection)?.[name] ?? '')) + (search.length ? `?${new URLSearchParams(search)}` : '')
+  )
 }
 
 describeEngines(
@@ -58,7 +61,7 @@ describeEngines(
       const platform = await systemKey(product())
       // no example is large enough to leave an operation behind
       const operationId = await product().local.db.app.transaction({ role: 'soma_app', tenantId: memory.tenantId }, (tx) =>
-        createOperation(tx, product().ctx(memory), 'forget', { keys: [] }),
+        createOperation(tx, product().ctx(memory), 'forget', { keys: [], versions: [] }),
       )
       const made = new Map<string, Record<string, string>>([['/v1/operations', { id: operationId }]])
       // an id that stands in an example is that of some memory
@@ -71,6 +74,8 @@ describeEngines(
         const answer = await product().call(caller, operation.method, real(pathOf(operation, made)), example, headers)
         answered.set(operation.id, answer)
         if (operation.method === 'POST' && answer.status < 300 && (answer.body?.id ?? answer.body?.name) !== undefined) made.set(operation.path, answer.body)
+        // what goes on after its answer goes on before the next one
+        if (answer.status === 202) await product().local.runJob('run-operations')
       }
     })
 
@@ -147,4 +152,5 @@ describeEngines(
     })
   },
   ['pglite', 'postgres 18'],
+  inFiles,
 )

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from 'vitest'
@@ -18,10 +17,16 @@ import { requireService } from './services.ts'
 
 const s3 = requireService('TEST_S3_URL')
 
+/** What a product takes that keeps objects in files: a directory, gone with this process. */
+export async function inFiles(): Promise<{ SOMA_DATA_DIR: string }> {
+  const directory = mkdtempSync(join(tmpdir(), 'soma-transfers-'))
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  return { SOMA_DATA_DIR: directory }
+}
+
 /** The same suite on each engine, with the objects in files and in a bucket. */
 export function describeStores(name: string, suite: (product: () => Product, kind: 'files' | 'a bucket') => void): void {
-  const files = async () => ({ SOMA_DATA_DIR: mkdtempSync(join(tmpdir(), 'soma-transfers-')), STAGE: 'local' })
-  describeEngines(`${name}, in files,`, (product) => suite(product, 'files'), undefined, files)
+  describeEngines(`${name}, in files,`, (product) => suite(product, 'files'), undefined, inFiles)
   describe.skipIf(!s3)(`in a bucket${s3 ? '' : ' (skipped: no TEST_S3_URL)'}`, () => {
     const bucket = async () => ({ BACKUP_BUCKET: await createBucket(useS3(s3 as string).client), S3_ENDPOINT: s3Environment(s3 as string).S3_ENDPOINT })
     describeEngines(`${name}, in a bucket,`, (product) => suite(product, 'a bucket'), undefined, bucket)
@@ -119,5 +124,3 @@ export function stopping(store: BlobStore, at: number, where: 'before' | 'after'
   }
   return { store: stopped, reached: reached.promise, go: go.resolve }
 }
-
-export const random = (bytes: number) => randomBytes(bytes).toString('base64')

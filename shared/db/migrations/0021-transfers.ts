@@ -13,5 +13,9 @@ create index operations_objects on operations (tenant_id, objects_until) where o
 -- a request starts what waits
 grant update (state, position, updated_at, objects_until) on operations to soma_app;
 
+-- a restore loads as soma_worker what was allowed when it was stored; an import is held to the quotas, and says so in its transactions
 grant insert, update, delete on quota_blocks to soma_worker;
+drop trigger draw_quota on usage_deltas;
+create trigger draw_quota after insert on usage_deltas referencing new table as fresh for each statement
+  when (current_user = 'soma_app' or coalesce(current_setting('soma.draws_quota', true), '') = 'true') execute function draw_quota();
 `

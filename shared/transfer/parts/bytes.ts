@@ -10,6 +10,7 @@ const removed = 'The parts of this operation were removed.'
 
 /** The bytes of a part of an export, which came whole before the first is given. @throws AppError forbidden, not_found; gone when its time is over */
 export async function partOf(ctx: Ctx, id: string, number: string, store: Store): Promise<{ bytes: number; content: AsyncGenerator<Buffer> }> {
+  requireScope(ctx, 'memory:read')
   const { shown, position, objectsUntil } = await findOperation(ctx, id)
   const { parts = [], versions } = position as ExportPosition
   const part = shown.kind === 'export' ? parts[numberOf(number) - 1] : undefined

@@ -30,6 +30,7 @@ export function importWork({ worker, store, models, limits }: { worker: Database
     const known = await models()
     const ended = read.place.part >= bytes.length
     return async (tx) => {
+      await tx.query(`select set_config('soma.draws_quota', 'true', true)`)
       const stored = await storeLines({ tenantId, actor, requestId, scopes: new Set(scopes), app: savepoints(tx) }, read.lines, known)
       const report = addReport({ ...noLines, ...(step.result as Partial<ImportReport>) }, stored.report)
       const position: ImportPosition = { bytes, place: read.place, readable: readable || stored.readable }
