@@ -1,4 +1,4 @@
-import { topics } from '../functions/manifest.ts'
+import { topics } from '../functions/topics.ts'
 import { type RunningKafka, startKafka } from '../local/services/kafka.ts'
 import { type KafkaConnection, kafkaConnection, parseConfig } from '../shared/config/index.ts'
 import { createClient, ensureTopics } from '../shared/kafka/index.ts'

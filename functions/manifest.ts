@@ -1,38 +1,8 @@
 /** Every deployable handler, as pure data: the stacks, the local adapter, the command line, the README and the tests all read it. */
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-export type Route = { method: Method; path: string }
-export type Host = 'lambda' | 'task' | 'local'
+import type { HttpRow, ManifestRow, RecordsRow, Route } from './row.ts'
 
-type Row = {
-  /** Also the folder under functions/. */
-  name: string
-  summary: string
-  /** Where it may run. */
-  hosts: readonly Host[]
-  /** The database login it needs. */
-  database: 'app' | 'worker' | 'owner'
-  memoryMb: number
-  timeoutSeconds: number
-  /** The secrets it may read, by the configuration variable they fill. */
-  secrets: readonly string[]
-  /** What it may do with the archives in the bucket. */
-  archives?: 'write' | 'read'
-  /** What it, or whoever has a URL that it signed, may do with the objects of exports and imports in the bucket. */
-  transfers?: readonly ('get' | 'put' | 'remove')[]
-  /** Whether it asks the embedder, so that it needs a way and the right to. */
-  embeds?: true
-  /** Other handlers it may invoke. */
-  invokes?: readonly string[]
-  /** The topics it publishes to where there is a broker; then it invokes no record handler. */
-  publishes?: readonly string[]
-}
-/** `maxBodyBytes: null` is a body that is streamed, of any length. */
-export type HttpRow = Row & { kind: 'http'; routes: readonly Route[]; maxBodyBytes: number | null }
-export type RecordsRow = Row & { kind: 'records'; topic: string; batchSize: number }
-/** `everySeconds: null` means it runs only when somebody asks. */
-export type JobRow = Row & { kind: 'job'; everySeconds: number | null }
-export type ManifestRow = HttpRow | RecordsRow | JobRow
+export type { Host, HttpRow, JobRow, ManifestRow, Method, RecordsRow, Route } from './row.ts'
 
 const anywhere = ['lambda', 'task', 'local'] as const
 /** A Lambda can stream neither a body in nor, behind an HTTP API, an answer out. */
@@ -252,31 +222,3 @@ export function recordsRow(name: string): RecordsRow {
   if (row?.kind !== 'records') throw new Error(`The manifest has no record handler "${name}".`)
   return row
 }
-
-const day = 24 * 60 * 60 * 1000
-
-/** The broker unpacks what other producers compress: the consumers' library reads gzip and nothing else. */
-const unpacked = { 'compression.type': 'uncompressed' } as const
-
-/** Kafka's topics, for `soma topics ensure`; the settings have the broker's own names. */
-export const topics = [
-  {
-    name: 'memory.events',
-    partitions: 6,
-    replication: 3,
-    settings: {
-      'cleanup.policy': 'compact,delete',
-      'retention.ms': String(30 * day),
-      // well above any lag: no version is compacted away before every consumer has it
-      'min.compaction.lag.ms': String(7 * day),
-      ...unpacked,
-    },
-  },
-  {
-    name: 'memory.events.dlq',
-    partitions: 1,
-    replication: 3,
-    // a dead letter is its record with headers about where it came from, so it is larger
-    settings: { 'cleanup.policy': 'delete', 'retention.ms': String(30 * day), 'max.message.bytes': String(2 * mebibyte), ...unpacked },
-  },
-] as const

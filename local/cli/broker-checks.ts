@@ -1,4 +1,4 @@
-import { topics } from '../../functions/manifest.ts'
+import { topics } from '../../functions/topics.ts'
 import { type Config, kafkaConnection } from '../../shared/config/index.ts'
 import { brokerTopic, createClient, missingTopics } from '../../shared/kafka/index.ts'
 import { type Check, check } from './checks.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { topics } from '../../functions/manifest.ts'
+import { topics } from '../../functions/topics.ts'
 import { ConfigError, kafkaConnection } from '../../shared/config/index.ts'
 import { brokerTopic, createClient, deadLetterTopic, type KafkaClient, type Letter, type LetterFilter, listLetters, readLetter } from '../../shared/kafka/index.ts'
 import { age, instantOf } from './age.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { topics } from '../../functions/manifest.ts'
+import { topics } from '../../functions/topics.ts'
 import { ConfigError, kafkaConnection } from '../../shared/config/index.ts'
 import { brokerTopic, createClient, ensureTopics, type TopicReport } from '../../shared/kafka/index.ts'
 import { configOf, type Globals, refuseUrl } from './globals.ts'

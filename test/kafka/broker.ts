@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import kafkajs, { type IHeaders } from 'kafkajs'
-import { topics } from '../../functions/manifest.ts'
+import { topics } from '../../functions/topics.ts'
 import { type KafkaConnection, kafkaConnection, parseConfig } from '../../shared/config/index.ts'
 import { brokerTopic, createClient, ensureTopics, type Kafka, openKafka } from '../../shared/kafka/index.ts'
 import { runProcess } from '../http/processes.ts'

@@ -66,8 +66,10 @@ const fences: Record<string, Fence> = {
       ['functions/store/x.ts', from('../../local/start.ts')],
       ['functions/store/x.ts', from('../../lib/stack.ts')],
       ['functions/store/parts/x.ts', from('../../recall/handler.ts')],
+      ['functions/manifest.ts', from('./store/handler.ts')],
     ],
     passes: [
+      ['functions/manifest.ts', from('./row.ts')],
       ['functions/store/x.ts', from('./deps.ts')],
       ['functions/store/x.ts', from('./parts/x.ts')],
       ['functions/store/x.ts', from('../manifest.ts')],

@@ -1,0 +1,35 @@
+/** The shape of a row of the manifest. */
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+export type Route = { method: Method; path: string }
+export type Host = 'lambda' | 'task' | 'local'
+
+type Row = {
+  /** Also the folder under functions/. */
+  name: string
+  summary: string
+  /** Where it may run. */
+  hosts: readonly Host[]
+  /** The database login it needs. */
+  database: 'app' | 'worker' | 'owner'
+  memoryMb: number
+  timeoutSeconds: number
+  /** The secrets it may read, by the configuration variable they fill. */
+  secrets: readonly string[]
+  /** What it may do with the archives in the bucket. */
+  archives?: 'write' | 'read'
+  /** What it, or whoever has a URL that it signed, may do with the objects of exports and imports in the bucket. */
+  transfers?: readonly ('get' | 'put' | 'remove')[]
+  /** Whether it asks the embedder, so that it needs a way and the right to. */
+  embeds?: true
+  /** Other handlers it may invoke. */
+  invokes?: readonly string[]
+  /** The topics it publishes to where there is a broker; then it invokes no record handler. */
+  publishes?: readonly string[]
+}
+/** `maxBodyBytes: null` is a body that is streamed, of any length. */
+export type HttpRow = Row & { kind: 'http'; routes: readonly Route[]; maxBodyBytes: number | null }
+export type RecordsRow = Row & { kind: 'records'; topic: string; batchSize: number }
+/** `everySeconds: null` means it runs only when somebody asks. */
+export type JobRow = Row & { kind: 'job'; everySeconds: number | null }
+export type ManifestRow = HttpRow | RecordsRow | JobRow
