@@ -124,6 +124,23 @@ describeStores('imports that go on after their answers', (product) => {
     expect(await stored(product(), ada)).toEqual(counts)
   })
 
+  test('a line that the database refuses costs no other of its step', async () => {
+    await adminSql(product(), `create function refuse_one() returns trigger language plpgsql as $$ begin raise exception using errcode = '22003', message = 'refused'; end $$`)
+    await adminSql(product(), `create trigger refuse_one before insert on memories for each row when (new.text = 'refused') execute function refuse_one()`)
+    try {
+      const file = ndjson(Array.from({ length: 20 }, (_, n) => memory(n + 1, n === 12 ? { text: 'refused' } : {})))
+      const [ada, twin] = [await product().tenant(), await product().tenant()]
+      const { body: report } = await importOf(product(), twin, file)
+      expect(report).toMatchObject({ imported: 19, failed: 1, errors: [{ line: 13, code: 'invalid' }] })
+      const id = await uploaded(product(), ada, [file])
+      await runOperations(product())
+      expect((await operationOf(product(), ada, id)).result).toEqual(report)
+      expect(await stored(product(), ada)).toEqual(await stored(product(), twin))
+    } finally {
+      await adminSql(product(), 'drop function refuse_one cascade')
+    }
+  })
+
   test('it starts when all parts are there as announced, and not before; started again it goes on, and nothing is added to it', async () => {
     const ada = await product().tenant()
     const call = (method: string, path: string, body?: unknown) =>

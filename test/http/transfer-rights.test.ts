@@ -114,7 +114,11 @@ describeStores('the rights to exports and imports', (product, kind) => {
     const log = await adminSql<{ action: string; target: string }>(product(), `select action, target from audit_log where tenant_id = $1::integer order by at, seq`, [ada.tenantId])
     expect(log.filter(({ action }) => action === 'export.start')).toHaveLength(11)
     expect(log.filter(({ action }) => action === 'import.announce')).toEqual([{ action: 'import.announce', target: id }])
-    expect(await call(ada, 'POST', '/v1/imports', { parts: [{ bytes: 65 * 1024 * 1024 }] })).toMatchObject({ status: 422, body: { errors: [{ pointer: '/parts/0/bytes' }] } })
+    const most = 64 * 1024 * 1024
+    expect((await call(ada, 'POST', '/v1/imports', { parts: [{ bytes: 1 }, { bytes: most }] })).status).toBe(202)
+    for (const bytes of [0, most + 1]) expectProblem(await call(ada, 'POST', '/v1/imports', { parts: [{ bytes: 1 }, { bytes }] }), 'invalid', '/parts/1/bytes')
+    for (const parts of [[], Array.from({ length: 2_001 }, () => ({ bytes: 1 }))]) expectProblem(await call(ada, 'POST', '/v1/imports', { parts }), 'invalid', '/parts')
+    expect((await call(ada, 'POST', '/v1/imports', { parts: Array.from({ length: 2_000 }, () => ({ bytes: 1 })) })).body.parts).toHaveLength(2_000)
   })
 
   test('while the store is away an export waits, and holds up nobody else’s', async () => {

@@ -8,11 +8,12 @@ import { deadLetterHeaders } from '../../shared/kafka/index.ts'
 import { adminSql, loseWakeUps } from '../db/admin.ts'
 import { makeTopic, produce, readUntil, until } from '../kafka/broker.ts'
 import { entriesExist, type Synthesised, synth } from '../stack/synth.ts'
-import { answerOf, openProduct, type Product, requestOf } from '../support/engines.ts'
+import { answerOf, type Caller, openProduct, type Product, requestOf } from '../support/engines.ts'
 import { type EventSource, eventSource } from '../support/event-source.ts'
 import { type GatewayAnswer, gatewayEvent, gatewayResponse } from '../support/gateway.ts'
 import { type LambdaFunction, lambdaFunction } from '../support/lambda-function.ts'
 import { type LambdaServices, lambdaServices } from '../support/lambda-services.ts'
+import { createBucket, s3Environment, useS3 } from '../support/s3.ts'
 import { requireService } from '../support/services.ts'
 import { behaviour, type Host, metricsToken } from './suite.ts'
 
@@ -20,12 +21,13 @@ const budget = 5 * 1024 * 1024
 const rows = manifest.filter((row) => row.hosts.includes('lambda'))
 const runtime = requireService('LAMBDA_RUNTIME_PATH') as string
 const postgres = requireService('POSTGRES_URL')
+const s3 = requireService('TEST_S3_URL')
 const broker = requireService('KAFKA_BOOTSTRAP_SERVERS')
 const scram = process.env.KAFKA_SASL_BOOTSTRAP_SERVERS
 const missing = [...(runtime ? [] : ['LAMBDA_RUNTIME_PATH']), ...(postgres ? [] : ['POSTGRES_URL'])]
 
 let stack: Synthesised
-// 21 runs of esbuild, one after the other
+// 22 runs of esbuild, one after the other
 beforeAll(() => {
   stack = synth({ bundle: true })
 }, 300_000)
@@ -52,8 +54,11 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
     const opened = await openProduct('postgres 18', postgres)
     product = opened.product
     services = await lambdaServices(invoke, secretsOf(product))
+    const bucket = s3 && (await createBucket(useS3(s3).client))
     for (const { name, timeoutSeconds } of rows) {
-      const environment = { ...asDeployed(stack, name), ...services.environment, ...credentials, LOG_LEVEL: 'error' }
+      const deployed = asDeployed(stack, name)
+      const objects = bucket && 'BACKUP_BUCKET' in deployed ? { ...s3Environment(s3 as string), BACKUP_BUCKET: bucket } : {}
+      const environment = { ...deployed, ...services.environment, ...credentials, ...objects, LOG_LEVEL: 'error' }
       functions.set(name, await lambdaFunction(runtime, { name, bundle: bundleOf(name), timeoutSeconds, environment }))
     }
     close = opened.close
@@ -78,6 +83,35 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
     sql: (text, values) => adminSql(product, text, values),
   })
   behaviour(host, { streams: false })
+
+  test.skipIf(!s3)(`an export and an import go by operations, and their bytes past the functions${s3 ? '' : ' (skipped: no TEST_S3_URL)'}`, async () => {
+    const { call, tenant } = host()
+    const [ada, eve] = [await tenant(), await tenant()]
+    await call(ada, 'POST', '/v1/memories/bulk', { items: ['tea', 'coffee', 'water'].map((text) => ({ text: `Ada drinks ${text}` })) })
+    const ended = async (caller: Caller, id: string) => {
+      await services.quiet()
+      const { body } = await call(caller, 'GET', `/v1/operations/${id}`)
+      expect(body).toMatchObject({ id, state: 'succeeded', progress: 1 })
+      return body
+    }
+    const begun = await call(ada, 'POST', '/v1/exports', {})
+    expect([begun.status, begun.body.state]).toEqual([202, 'pending'])
+    const { parts } = await ended(ada, begun.body.id)
+    const file = await (await fetch(parts[0].url)).text()
+    expect(
+      file
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).text),
+    ).toEqual(['Ada drinks tea', 'Ada drinks coffee', 'Ada drinks water'])
+    const { body: announced } = await call(eve, 'POST', '/v1/imports', { parts: [{ bytes: Buffer.byteLength(file) }] })
+    // the URL takes what was announced and nothing larger
+    expect((await fetch(announced.parts[0].url, { method: 'PUT', body: `${file}\n` })).status).toBe(403)
+    expect((await fetch(announced.parts[0].url, { method: 'PUT', body: file })).status).toBe(200)
+    expect((await call(eve, 'POST', `/v1/imports/${announced.id}/start`)).status).toBe(202)
+    expect((await ended(eve, announced.id)).result).toMatchObject({ imported: 3, failed: 0 })
+    expect((await call(eve, 'POST', '/v1/recall', { query: 'coffee', mode: 'lexical' })).body.results).toHaveLength(1)
+  })
 
   test('a job ends, and says what it has done', async () => {
     for (const name of ['migrate', 'expire', 'sweep', 'run-operations', 'reembed', 'build-ann'])
