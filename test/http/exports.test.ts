@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
+import { createClient } from '../../shared/client/index.ts'
+import type { OperationPart } from '../../shared/operation/index.ts'
 import { adminSql, loseWakeUps } from '../db/admin.ts'
 import type { Caller, Product } from '../support/engines.ts'
 import { everything, exportText, hashOf, importOf, link, memory, parse, uuid, version } from '../support/transfer.ts'
 import { byUrl, describeStores, fetched, leaseOver, operationOf, runOperations, started, stopping, storeOf } from '../support/transfers.ts'
 import { expectProblem } from './checks.ts'
+import { freePort } from './processes.ts'
 
 /** Memories with versions and links: some forty lines. */
 async function filled(product: Product, more: object[] = []): Promise<Caller> {
@@ -163,6 +166,8 @@ describeStores('exports that go on after their answer', (product, kind) => {
     await store.put(`transfers/${ada.tenantId}/${id}/1.left-behind.ndjson`, (async function* () {})())
     await runOperations(product(), { limits: { partBytes: 5_000 } })
     const [part] = (await operationOf(product(), ada, id)).parts
+    // a month is no reason to forget an operation whose objects are there
+    await adminSql(product(), `update operations set updated_at = now() - interval '31 days' where tenant_id = $1::integer`, [ada.tenantId])
     await product().local.runJob('sweep')
     expect((await byUrl(product(), ada, part)).status).toBe(200)
     await adminSql(product(), `update operations set objects_until = now() - interval '1 second' where tenant_id = $1::integer`, [ada.tenantId])
@@ -173,5 +178,27 @@ describeStores('exports that go on after their answer', (product, kind) => {
     expect(new Set(swept.parts.map((one: { url: null }) => one.url))).toEqual(new Set([null]))
     expectProblem(await product().call(ada, 'GET', `/v1/exports/${id}/parts/1`), 'gone')
     expect((await byUrl(product(), ada, part)).status).toBe(kind === 'files' ? 410 : 404)
+    await product().local.runJob('sweep')
+    expectProblem(await product().call(ada, 'GET', `/v1/operations/${id}`), 'not_found')
+  })
+
+  test('the client fetches and sends parts past the API where that goes, and through it where nothing answers', async () => {
+    const [ada, eve] = [await filled(product()), await product().tenant()]
+    const id = await started(product(), ada)
+    await runOperations(product())
+    const { texts } = await fetched(product(), ada, id)
+    const clientOf = ({ key }: Caller) => createClient({ url: 'http://soma.test', fetch: product().local.fetch, token: key })
+    const [part] = (await clientOf(ada).operation(id)).parts as [OperationPart]
+    const nowhere = `http://127.0.0.1:${await freePort()}/part`
+    for (const url of [part.url, nowhere]) expect(Buffer.from(await clientOf(ada).getPart(id, { ...part, url })).toString()).toBe(texts[0])
+    const bytes = Buffer.from(texts[0] as string)
+    for (const url of [undefined, nowhere]) {
+      const announced = await clientOf(eve).announceImport([bytes.length])
+      const [place] = announced.parts as [OperationPart]
+      await clientOf(eve).putPart(announced.id, { ...place, url: url ?? place.url }, bytes)
+      expect((await clientOf(eve).startImport(announced.id)).state).toBe('pending')
+    }
+    // what the store itself refuses is not asked of the API
+    if (kind === 'a bucket') await expect(clientOf(ada).getPart(id, { ...part, url: `${part.url}x` })).rejects.toMatchObject({ status: 403 })
   })
 })

@@ -69,6 +69,17 @@ describeStores('the rights to exports and imports', (product, kind) => {
     }
   })
 
+  test('an import that is announced counts on the limit of calls that store many', async () => {
+    const ada = await product().tenant()
+    await adminSql(product(), `update tenants set limits = '{"batch_rate":"1/h"}' where tenant_id = $1::integer`, [ada.tenantId])
+    const announce = () => product().call(ada, 'POST', '/v1/imports', { parts: [{ bytes: 3 }] })
+    const first = await announce()
+    expect([first.status, first.headers.get('ratelimit-policy')]).toEqual([202, expect.stringContaining('q=1')])
+    expectProblem(await announce(), 'rate_limited')
+    // an export stores nothing
+    expect((await product().call(ada, 'POST', '/v1/exports', {})).status).toBe(202)
+  })
+
   test('another tenant’s operations and parts are nothing here', async () => {
     const { call, tenant } = product()
     const [ada, eve] = [await tenant(), await tenant()]
