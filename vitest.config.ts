@@ -21,6 +21,7 @@ export default defineConfig({
       project('http', 30_000, onOneMajor),
       project('kafka', 90_000),
       project('redis', 60_000),
+      project('milvus', 60_000),
       project('stack', 120_000),
       project('parity', 120_000),
       project('properties', 120_000, onOneMajor),

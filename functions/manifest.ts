@@ -11,7 +11,8 @@ const streaming = { hosts: ['task', 'local'], timeoutSeconds: 900 } as const
 const appSecrets = ['POSTGRES_URL', 'SIGNING_KEY', 'SOMA_API_TOKEN', 'REDIS_URL'] as const
 /** The broker's is needed only where a stage's Kafka asks for a password. */
 const brokerSecrets = ['POSTGRES_WORKER_URL', 'KAFKA_SASL_PASSWORD'] as const
-const embeddingKeys = ['EMBEDDING_API_KEY', 'EMBEDDING_NEXT_API_KEY'] as const
+/** Of the embedders, and of a second vector engine in a stage that has one. */
+const vectorSecrets = ['EMBEDDING_API_KEY', 'EMBEDDING_NEXT_API_KEY', 'MILVUS_TOKEN'] as const
 const mebibyte = 1024 * 1024
 const get = (path: string): Route => ({ method: 'GET', path })
 const post = (path: string): Route => ({ method: 'POST', path })
@@ -33,7 +34,7 @@ const worker = { hosts: anywhere, database: 'worker', memoryMb: 1024, timeoutSec
 
 export const manifest: readonly ManifestRow[] = [
   http({ name: 'store', summary: 'stores one memory or up to 500 in one transaction', routes: [post('/v1/memories'), post('/v1/memories/bulk')], invokes: ['drain-outbox'] }),
-  http({ name: 'recall', summary: 'finds memories by words, meaning, time and scope', routes: [post('/v1/recall')], secrets: [...appSecrets, ...embeddingKeys], embeds: true }),
+  http({ name: 'recall', summary: 'finds memories by words, meaning, time and scope', routes: [post('/v1/recall')], secrets: [...appSecrets, ...vectorSecrets], embeds: true }),
   http({
     name: 'memories',
     summary: 'reads, changes, forgets and lists memories',
@@ -69,7 +70,7 @@ export const manifest: readonly ManifestRow[] = [
     name: 'guide',
     summary: "the Soma guides' surface: memories by coord, recall and search, ranges, links, counts",
     invokes: ['drain-outbox'],
-    secrets: [...appSecrets, ...embeddingKeys],
+    secrets: [...appSecrets, ...vectorSecrets],
     embeds: true,
     routes: [
       post('/store'),
@@ -121,7 +122,7 @@ export const manifest: readonly ManifestRow[] = [
     name: 'status',
     summary: 'health, readiness, metrics, the OpenAPI document and its page',
     routes: [get('/healthz'), get('/readyz'), get('/health'), get('/metrics'), get('/openapi.json'), get('/docs')],
-    secrets: [...appSecrets, 'POSTGRES_WORKER_URL', 'METRICS_TOKEN'],
+    secrets: [...appSecrets, 'POSTGRES_WORKER_URL', 'METRICS_TOKEN', 'MILVUS_TOKEN'],
     embeds: true,
   }),
   {
@@ -130,7 +131,7 @@ export const manifest: readonly ManifestRow[] = [
     name: 'drain-outbox',
     summary: 'publishes committed changes; woken by a store, swept by schedule',
     everySeconds: 60,
-    secrets: brokerSecrets,
+    secrets: [...brokerSecrets, 'MILVUS_TOKEN'],
     invokes: ['index-vectors', 'project-events'],
     publishes: ['memory.events'],
     embeds: true,
@@ -142,7 +143,7 @@ export const manifest: readonly ManifestRow[] = [
     summary: 'embeds new versions and upserts their vectors under a version guard',
     topic: 'memory.events',
     batchSize: 100,
-    secrets: [...brokerSecrets, ...embeddingKeys],
+    secrets: [...brokerSecrets, ...vectorSecrets],
     embeds: true,
   },
   {
@@ -179,18 +180,28 @@ export const manifest: readonly ManifestRow[] = [
     name: 'reembed',
     summary: 'makes the vectors of an embedding model that is being introduced, removes those of a dropped one',
     everySeconds: 60,
-    secrets: ['POSTGRES_WORKER_URL', ...embeddingKeys],
+    secrets: ['POSTGRES_WORKER_URL', ...vectorSecrets],
     embeds: true,
   },
   {
     ...worker,
     kind: 'job',
     name: 'build-ann',
-    summary: 'builds the HNSW index of a scope that has grown large',
+    summary: 'builds the HNSW index of a scope that has grown large, or the collections of a second vector engine',
     database: 'owner',
     everySeconds: 3600,
     timeoutSeconds: 900,
-    secrets: ['POSTGRES_MIGRATION_URL', 'POSTGRES_WORKER_URL'],
+    secrets: ['POSTGRES_MIGRATION_URL', 'POSTGRES_WORKER_URL', 'MILVUS_TOKEN'],
+  },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'verify-index',
+    summary: "holds all vectors against the memories, and a second engine's against those, and mends what differs",
+    everySeconds: 86_400,
+    timeoutSeconds: 900,
+    secrets: ['POSTGRES_WORKER_URL', ...vectorSecrets],
+    embeds: true,
   },
   {
     ...worker,

@@ -45,6 +45,15 @@ export const Settings = z.strictObject({
   kafka: Kafka.nullable(),
   /** Whether the secret `<secretPrefix>/REDIS_URL` is there: rate limits are then counted over all functions and tasks together. */
   redis: z.boolean(),
+  /** Milvus beside Postgres; null: the vectors are searched in Postgres. With `token` it is told the secret `<secretPrefix>/MILVUS_TOKEN`. */
+  milvus: z
+    .strictObject({
+      host: z.string().regex(/^[\w.-]+$/, 'a host is a name or an address, without scheme and port'),
+      port: z.int().min(1).max(65535),
+      tls: z.boolean(),
+      token: z.boolean(),
+    })
+    .nullable(),
   /** Whether the secret `<secretPrefix>/EMBEDDING_NEXT_API_KEY` is there: the key of the model that is being introduced. */
   nextEmbedderKey: z.boolean(),
 })

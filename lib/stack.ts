@@ -9,6 +9,7 @@ import { type DeployContext, givenModel, givenVpc } from './context.ts'
 import { embedByBedrock } from './embedding.ts'
 import { Handler, pascalCase } from './handler.ts'
 import { connectKafka } from './kafka.ts'
+import { searchInMilvus } from './milvus.ts'
 import { Network } from './network.ts'
 import { type Target, targetOf } from './placement.ts'
 import { scheduleJob } from './schedule.ts'
@@ -38,6 +39,7 @@ export class SomaStack extends Stack {
     const archives = new Archives(this, 'Archives', settings)
     for (const handler of this.handlers.values()) archives.grant(handler)
     if (model) embedByBedrock(this.handlers.values(), model)
+    if (settings.milvus) searchInMilvus(this.handlers.values(), settings.milvus)
     if (settings.kafka) for (const handler of this.handlers.values()) connectKafka(handler, settings.kafka, stage)
     for (const { name, invokes = [] } of manifest) {
       for (const other of invokes.map((one) => this.handler(one))) if (!(settings.kafka && other.row.kind === 'records')) this.handler(name).mayInvoke(other)

@@ -85,6 +85,7 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
       await startedJobs.stop()
       await runtime.kafka?.close()
       await runtime.redis?.close()
+      await runtime.vectorEngine?.engine.close()
       await runtime.meter.close()
       await closeDatabases(databases)
     },

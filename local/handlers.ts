@@ -48,6 +48,8 @@ import { transfersDeps } from '../functions/transfers/deps.ts'
 import { createTransfers } from '../functions/transfers/handler.ts'
 import { usageDeps } from '../functions/usage/deps.ts'
 import { createUsage } from '../functions/usage/handler.ts'
+import { verifyIndexDeps } from '../functions/verify-index/deps.ts'
+import { createVerifyIndex } from '../functions/verify-index/handler.ts'
 import type { HttpHandler, JobHandler, RecordHandler } from '../shared/handler/index.ts'
 import type { Runtime } from '../shared/host/index.ts'
 
@@ -83,6 +85,7 @@ export function createHandlers(runtime: Runtime): Handlers {
       'run-operations': createRunOperations(runOperationsDeps(runtime)),
       reembed: createReembed(reembedDeps(runtime)),
       'build-ann': createBuildAnn(buildAnnDeps(runtime)),
+      'verify-index': createVerifyIndex(verifyIndexDeps(runtime)),
       backup: createBackup(backupHandlerDeps(runtime)),
       restore: createRestore(restoreHandlerDeps(runtime)),
       migrate: createMigrate(migrateDeps(runtime)),

@@ -20,7 +20,7 @@ function publisherOf(runtime: Runtime): Publisher {
     functionNames[name] ? [{ name, topic: memoryEventsTopic, functionName: functionNames[name], batchSize: 100 }] : [],
   )
   if (consumers.length === 2) return invokingPublisher(runtime.invoke, consumers)
-  const deps = { worker: runtime.databases.worker, embedder: runtime.embedder, next: runtime.nextEmbedder, generation: runtime.generation }
+  const deps = { worker: runtime.databases.worker, embedder: runtime.embedder, next: runtime.nextEmbedder, engine: runtime.vectorEngine?.engine, generation: runtime.generation }
   return inProcessBus(() => [
     { name: 'project-events', topic: memoryEventsTopic, batchSize: 500, handler: (records) => projectEvents(deps, records) },
     { name: 'index-vectors', topic: memoryEventsTopic, batchSize: 100, handler: (records) => indexVectors(deps, records) },

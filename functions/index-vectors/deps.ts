@@ -2,11 +2,12 @@ import type { Runtime } from '../../shared/host/index.ts'
 import type { IndexDeps } from '../../shared/vector/index.ts'
 
 export type IndexVectorsDeps = IndexDeps & { onConsumed: (records: number) => void }
-export function indexVectorsDeps({ databases, embedder, nextEmbedder, generation, metrics, log }: Runtime): IndexVectorsDeps {
+export function indexVectorsDeps({ databases, embedder, nextEmbedder, vectorEngine, generation, metrics, log }: Runtime): IndexVectorsDeps {
   return {
     worker: databases.worker,
     embedder,
     next: nextEmbedder,
+    engine: vectorEngine?.engine,
     generation,
     onConsumed: (records) => metrics.consumed.inc({ topic: 'memory.events' }, records),
     onIndexed: (seconds) => metrics.indexLag.set(seconds),

@@ -16,7 +16,7 @@ export function runOperationsDeps(runtime: Runtime): RunOperationsDeps {
   return {
     worker,
     ...transferDeps(runtime),
-    models: modelsReader(worker, runtime.embedder),
+    models: modelsReader(worker, runtime.embedder, { waits: runtime.vectorEngine !== undefined }),
     limits: transferLimits,
     wakeDrain: () => runtime.wake('drain-outbox'),
     wakesSent: runtime.wakesSent,

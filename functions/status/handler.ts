@@ -1,7 +1,7 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { checkMetricsToken, createApp, dependencyHealth, docsPage, docsPolicy, openApiDocument, readiness } from '../../shared/http/index.ts'
-import { listModels, type ModelState } from '../../shared/model/index.ts'
-import { type PendingRow, pendingByTenant } from '../../shared/outbox/index.ts'
+import { listModels, readChecks } from '../../shared/model/index.ts'
+import { pendingByTenant } from '../../shared/outbox/index.ts'
 import { foldTenants } from '../../shared/telemetry/index.ts'
 import type { StatusDeps } from './deps.ts'
 
@@ -11,7 +11,8 @@ export function createStatus(deps: StatusDeps): HttpHandler {
   const document = openApiDocument()
   const page = docsPage(document)
   const dependencies = dependencyHealth(deps.dependables, (dependency, reason) => deps.log.warn({ dependency, err: reason }, 'a dependency cannot be used'))
-  let counting: Promise<[PendingRow[], ModelState[]]> | undefined
+  const count = () => Promise.all([pendingByTenant(deps.worker), listModels(deps.worker), readChecks(deps.worker)])
+  let counting: ReturnType<typeof count> | undefined
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.get('/readyz', async (c) => {
@@ -31,22 +32,28 @@ export function createStatus(deps: StatusDeps): HttpHandler {
   app.get('/metrics', async (c) => {
     checkMetricsToken(deps.metricsToken, c.req.header('authorization'))
     // scrapes that come at once share one count
-    counting ??= Promise.all([pendingByTenant(deps.worker), listModels(deps.worker)]).finally(() => {
+    counting ??= count().finally(() => {
       counting = undefined
     })
     await counting.then(
-      ([rows, models]) => {
-        const { outboxPending, outboxDead, walLag, modelCoverage } = deps.metrics
+      ([rows, models, checks]) => {
+        const { outboxPending, outboxDead, walLag, modelCoverage, vectorMissing, vectorStale, vectorRepaired, vectorCheckAge } = deps.metrics
         // a tenant whose rows are all sent is not among them any more
-        for (const gauge of [outboxPending, outboxDead, walLag, modelCoverage]) gauge.reset()
+        for (const gauge of [outboxPending, outboxDead, walLag, modelCoverage, vectorMissing, vectorStale, vectorRepaired, vectorCheckAge]) gauge.reset()
         for (const row of foldTenants(rows)) {
           outboxPending.set({ tenant: row.tenant }, row.pending)
           outboxDead.set({ tenant: row.tenant }, row.dead)
           walLag.set({ tenant: row.tenant }, row.oldestSeconds)
         }
         for (const { name, use, progress } of models) if (use && progress) modelCoverage.set({ model: name, use }, progress.total ? progress.covered / progress.total : 1)
+        for (const { model, missing, stale, repaired, seconds } of checks) {
+          vectorMissing.set({ model }, missing)
+          vectorStale.set({ model }, stale)
+          vectorRepaired.set({ model }, repaired)
+          vectorCheckAge.set({ model }, seconds)
+        }
       },
-      (error) => deps.log.warn({ err: error }, 'the outbox and the models could not be counted for the metrics'),
+      (error) => deps.log.warn({ err: error }, 'the outbox, the models and their checks could not be read for the metrics'),
     )
     await deps.journal?.state().then(
       ({ pending, oldestSeconds, bytes, failed }) => {

@@ -11,5 +11,6 @@ export const dev: StageFile = {
   internalLoadBalancer: true,
   kafka: null,
   redis: false,
+  milvus: null,
   nextEmbedderKey: false,
 }

@@ -3,6 +3,7 @@ import { brokerChecks } from './broker-checks.ts'
 import { bucketChecks } from './bucket-check.ts'
 import { type Check, embedderChecks, nodeCheck, serverChecks } from './checks.ts'
 import { databaseChecks } from './database-checks.ts'
+import { engineChecks } from './engine.ts'
 import { configOf, type Globals } from './globals.ts'
 import { answer, table } from './output.ts'
 import { redisChecks } from './redis-checks.ts'
@@ -39,6 +40,7 @@ async function localChecks(globals: Globals): Promise<Check[]> {
       ...(await brokerChecks(config)),
       ...(await bucketChecks(config)),
       ...(await redisChecks(config)),
+      ...(await engineChecks(config)),
       ...(await databaseChecks(config, globals)),
     ]
   } catch (error) {

@@ -21,6 +21,7 @@ import { addModels } from './models.ts'
 import { addNames } from './names.ts'
 import { addOutbox } from './outbox.ts'
 import { addPreflight } from './preflight.ts'
+import { addRebuildIndex } from './rebuild-index.ts'
 import { addRecall } from './recall.ts'
 import { addRestore } from './restore.ts'
 import { addStart } from './start.ts'
@@ -73,7 +74,7 @@ export function createProgram(json = false): Command {
     .addHelpText('afterAll', exitCodes)
   addGlobals(program)
   for (const add of [addStart, addStore, addRecall, addList, addGet, addHistory, addForget, addLink, addUnlink, addNeighbors, addPath, addStats, addNames, addUsage]) add(program)
-  for (const add of [addExport, addImport, addBackup, addRestore, addVerify, addVerifyIndex]) add(program)
+  for (const add of [addExport, addImport, addBackup, addRestore, addVerify, addVerifyIndex, addRebuildIndex]) add(program)
   for (const add of [addMigrate, addTenant, addKey, addModels, addOutbox, addDlq, addJournal, addTopics, addDrain, addWorker, addDoctor, addPreflight, addCompletion]) add(program)
   return program
 }

@@ -55,7 +55,9 @@ export function addModels(program: Command): void {
     .addHelpText('after', '\nExit code 1 when a model lacks something.\n\nExamples:\n  $ npx soma models status\n  $ npx soma models status --watch')
     .action(async (_options, command: Command) => {
       const { watch, ...globals } = command.optsWithGlobals<Globals & { watch?: true }>()
-      const models = await onWorker(globals, 'status', (worker) => interruptible((signal) => (watch ? watched(worker, globals, signal) : statuses(worker, signal))))
+      const models = await onWorker(globals, 'status', (worker, engine) =>
+        interruptible((signal) => (watch ? watched(worker, engine, globals, signal) : statuses(worker, engine, signal))),
+      )
       answer(globals, { models }, statusText(models))
       if (models.some(objectionTo)) process.exitCode = 1
     })
@@ -67,7 +69,7 @@ export function addModels(program: Command): void {
     .addHelpText('after', '\nExamples:\n  $ npx soma models switch bge-m3\n  $ npx soma models switch bge-m3 --force')
     .action(async (model: string, _options, command: Command) => {
       const { force = false, ...globals } = command.optsWithGlobals<Globals & { force?: true }>()
-      const switched = await onWorker(globals, 'switch', (worker) => interruptible((signal) => switchModel(worker, model, operator(), { force, signal })))
+      const switched = await onWorker(globals, 'switch', (worker, engine) => interruptible((signal) => switchModel(worker, model, operator(), { force, signal, engine })))
       const queued = switched.queued ? ` ${count(switched.queued, 'memory waits', 'memories wait')} for a vector of it.` : ''
       answer(globals, switched, `Recall searches ${model}.${queued} ${switched.roles.kept?.name} is kept: \`soma models switch ${switched.roles.kept?.name}\` goes back.`)
     })
@@ -87,9 +89,11 @@ export function addModels(program: Command): void {
 
 const operator = () => ({ actor: 'cli', requestId: randomUUID() })
 
-async function onWorker<T>(globals: Globals, name: string, work: (worker: Database) => Promise<T>): Promise<T> {
+/** `engine`: a second vector engine is searched. */
+async function onWorker<T>(globals: Globals, name: string, work: (worker: Database, engine: boolean) => Promise<T>): Promise<T> {
   refuseUrl(globals, `models ${name}`)
-  return onDatabase(await configOf(globals), 'worker', whenServed, work)
+  const config = await configOf(globals)
+  return onDatabase(config, 'worker', whenServed, (worker) => work(worker, config.VECTOR_ENGINE === 'milvus'))
 }
 
 async function drop(worker: Database, model: string, globals: Globals, signal: AbortSignal) {
@@ -98,17 +102,17 @@ async function drop(worker: Database, model: string, globals: Globals, signal: A
   return { roles, ...(await removeDropped(worker, signal, progress.report).finally(progress.end)) }
 }
 
-async function statuses(worker: Database, signal: AbortSignal): Promise<ModelStatus[]> {
+async function statuses(worker: Database, engine: boolean, signal: AbortSignal): Promise<ModelStatus[]> {
   const found: ModelStatus[] = []
-  for (const model of await listModels(worker)) if (model.use === 'searched' || model.use === 'kept') found.push(await statusOf(worker, model, signal))
+  for (const model of await listModels(worker)) if (model.use === 'searched' || model.use === 'kept') found.push(await statusOf(worker, model, signal, { engine }))
   return found
 }
 
-async function watched(worker: Database, globals: Globals, signal: AbortSignal): Promise<ModelStatus[]> {
+async function watched(worker: Database, engine: boolean, globals: Globals, signal: AbortSignal): Promise<ModelStatus[]> {
   const progress = showProgress(globals, { label: 'Embedding', unit: 'vectors' })
   try {
     for (;;) {
-      const models = await statuses(worker, signal)
+      const models = await statuses(worker, engine, signal)
       const kept = models.find(({ use }) => use === 'kept')
       if (!kept) return models
       progress.report(kept.covered + kept.covered_versions, kept.memories + kept.versions)

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { installChromium } from './chromium.ts'
 import { startKafka } from './kafka.ts'
 import { installLambdaRuntime } from './lambda.ts'
+import { startMilvus } from './milvus.ts'
 import { installPgBouncer } from './pgbouncer.ts'
 import { type PostgresMajor, startPostgres } from './postgres.ts'
 import { startRedis } from './redis.ts'
@@ -17,7 +18,7 @@ const usage = `usage: node local/services/run.ts <service…> [--major 18] [--ma
 services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16), s3 (sets TEST_S3_URL, keys in it), chromium (sets CHROMIUM_PATH), pgbouncer (sets PGBOUNCER_PATH),
   lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client),
   kafka (sets KAFKA_BOOTSTRAP_SERVERS; and KAFKA_SASL_BOOTSTRAP_SERVERS, a listener that asks for KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD by SCRAM),
-  redis (sets TEST_REDIS_URL, password in it)
+  redis (sets TEST_REDIS_URL, password in it), milvus (sets TEST_MILVUS_URL: Milvus Lite)
   --fsync  durable and with more memory, for benchmarks; without it nothing is flushed
   --keep   print the URLs and stay until Ctrl-C`
 
@@ -45,6 +46,11 @@ const services: Record<string, (options: Options) => AsyncGenerator<Service>> = 
   async *redis() {
     const { url, stop } = await startRedis()
     yield { env: { TEST_REDIS_URL: url }, stop }
+  },
+  // not MILVUS_HOST: the embedded suites would search there
+  async *milvus() {
+    const { url, stop } = await startMilvus()
+    yield { env: { TEST_MILVUS_URL: url }, stop }
   },
   // programs, not servers: whoever wants one starts it
   async *pgbouncer() {

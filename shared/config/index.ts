@@ -1,11 +1,13 @@
 import * as z from 'zod'
 import { kafkaProblems, kafkaVariables, kafkaWarnings } from './kafka.ts'
 import { limitVariables } from './limits.ts'
+import { milvusProblems, milvusVariables, milvusWarnings } from './milvus.ts'
 import { readOlderNames } from './older-names.ts'
 import { redisProblems, redisVariables } from './redis.ts'
 
 export { type KafkaConnection, kafkaConnection } from './kafka.ts'
 export { parseRate, type Rate, rateForm, rateTakes } from './limits.ts'
+export { type MilvusConnection, milvusConnection } from './milvus.ts'
 export { type RedisConnection, redisConnection } from './redis.ts'
 
 /** The only module that reads the environment. A wrong value ends the process with a message that names it. */
@@ -78,6 +80,13 @@ const variables = z.object({
   KAFKA_SSL_CA_LOCATION: kafkaVariables.KAFKA_SSL_CA_LOCATION,
   KAFKA_MEMORY_EVENTS_TOPIC: kafkaVariables.KAFKA_MEMORY_EVENTS_TOPIC,
   AWS_REGION: z.string().optional(),
+  VECTOR_ENGINE: milvusVariables.VECTOR_ENGINE,
+  MILVUS_HOST: milvusVariables.MILVUS_HOST,
+  MILVUS_PORT: milvusVariables.MILVUS_PORT,
+  MILVUS_TOKEN: milvusVariables.MILVUS_TOKEN,
+  MILVUS_TLS: milvusVariables.MILVUS_TLS,
+  MILVUS_SSL_CA_LOCATION: milvusVariables.MILVUS_SSL_CA_LOCATION,
+  MILVUS_FROM_MEMORIES: milvusVariables.MILVUS_FROM_MEMORIES,
   REDIS_URL: redisVariables.REDIS_URL,
   REDIS_SSL_CA_LOCATION: redisVariables.REDIS_SSL_CA_LOCATION,
   RATE_LIMIT_TENANT: limitVariables.RATE_LIMIT_TENANT,
@@ -111,21 +120,11 @@ const secretNames = [
   'BACKUP_KEY',
   'KAFKA_SASL_PASSWORD',
   'REDIS_URL',
+  'MILVUS_TOKEN',
 ] as const
 export type SecretName = (typeof secretNames)[number]
 /** Agreed names that this version does not act on yet: said aloud, never silently dropped. */
-const notYet = [
-  'VECTOR_ENGINE',
-  'MILVUS_HOST',
-  'MILVUS_PORT',
-  'MILVUS_TOKEN',
-  'OPA_URL',
-  'JWKS_URL',
-  'JWT_ISSUER',
-  'JWT_AUDIENCE',
-  'JWT_PUBLIC_KEY_PATH',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-]
+const notYet = ['OPA_URL', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_PUBLIC_KEY_PATH', 'OTEL_EXPORTER_OTLP_ENDPOINT']
 const loopback = new Set(['127.0.0.1', 'localhost', '::1'])
 
 export class ConfigError extends Error {
@@ -162,7 +161,7 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
     throw new ConfigError('EMBEDDER_NEXT got "http": it needs EMBEDDING_NEXT_URL and EMBEDDING_NEXT_MODEL.')
   if (values.EMBEDDER_NEXT === 'bedrock' && !(values.EMBEDDING_NEXT_MODEL && values.AWS_REGION))
     throw new ConfigError('EMBEDDER_NEXT got "bedrock": it needs EMBEDDING_NEXT_MODEL and AWS_REGION.')
-  const problems = [...kafkaProblems(values, given), ...redisProblems(values)]
+  const problems = [...kafkaProblems(values, given), ...redisProblems(values), ...milvusProblems(values)]
   if (problems.length) throw new ConfigError(`The configuration is wrong.\n${problems.join('\n')}`)
   const secretArns = Object.fromEntries(secretNames.flatMap((name) => (given[`${name}_SECRET_ARN`] ? [[name, given[`${name}_SECRET_ARN`]]] : [])))
   const functionNames = Object.fromEntries(
@@ -171,6 +170,7 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
   const warnings = [
     ...older.warnings,
     ...kafkaWarnings(values, given),
+    ...milvusWarnings(values, given),
     ...(values.JOURNAL_DIR && !values.BACKUP_BUCKET && values.STAGE !== 'local'
       ? ['JOURNAL_DIR is set without BACKUP_BUCKET: what is finished goes to backups in SOMA_DATA_DIR, which must be a durable disk too.']
       : []),

@@ -21,6 +21,7 @@ import { sql as quotas } from './migrations/0018-quotas.ts'
 import { sql as modelRoles } from './migrations/0019-model-roles.ts'
 import { sql as versionsBySession } from './migrations/0020-versions-by-session.ts'
 import { sql as transfers } from './migrations/0021-transfers.ts'
+import { sql as vectorCollections } from './migrations/0022-vector-collections.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -45,6 +46,7 @@ export const migrations = [
   modelRoles,
   versionsBySession,
   transfers,
+  vectorCollections,
 ] as const
 export const schemaVersion = migrations.length
 

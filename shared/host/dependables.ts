@@ -13,7 +13,7 @@ const embedderHints = {
 
 /** What this process is configured to call beside its database. */
 export function dependablesOf(runtime: Runtime): Dependable[] {
-  const { config, kafka, breakers, embedder } = runtime
+  const { config, kafka, breakers, embedder, vectorEngine } = runtime
   const found: Dependable[] = []
   if (kafka) {
     const topic = brokerTopic(memoryEventsTopic, config.KAFKA_MEMORY_EVENTS_TOPIC)
@@ -26,6 +26,10 @@ export function dependablesOf(runtime: Runtime): Dependable[] {
   if (config.EMBEDDER !== 'hash') {
     const ask = () => embedder.embed([plainText])
     found.push({ dependency: 'embedder', breaker: breakers.of('embedder'), ask, hint: embedderHints[config.EMBEDDER] })
+  }
+  if (vectorEngine) {
+    const hint = 'MILVUS_HOST, MILVUS_PORT, MILVUS_TOKEN and MILVUS_TLS; `npx soma doctor` tells more'
+    found.push({ dependency: 'vector_engine', breaker: breakers.of('vector_engine'), ask: () => vectorEngine.engine.ask(), hint })
   }
   if (config.BACKUP_BUCKET !== undefined) {
     // a key that nobody writes: the answer is empty, and says that the bucket may be listed

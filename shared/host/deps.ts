@@ -18,11 +18,12 @@ export function httpDeps({ config, databases, authenticate, limiter, turns, redi
   return { app: databases.app, worker: databases.worker, authenticate, limiter, turns, signingKey, corsOrigins: config.CORS_ORIGINS, log, metrics }
 }
 
-/** What a recall needs: the embedders, a log line for an arm that failed, the meter of reads, and the generation, read as the requests' own role. */
-export function recallDeps({ databases, embedder, nextEmbedder, log, meter }: Runtime): RecallDeps {
+/** What a recall needs: the embedders, the second vector engine if there is one, a log line for an arm that failed, the meter of reads, and the generation, read as the requests' own role. */
+export function recallDeps({ databases, embedder, nextEmbedder, vectorEngine, log, meter }: Runtime): RecallDeps {
   return {
     embedder,
     next: nextEmbedder,
+    engine: vectorEngine,
     onDegraded: (reason, error) => log.warn({ reason, err: error }, 'recall is degraded'),
     onRecalled: meter.count,
     generation: generationReader(databases.app, 'soma_app'),

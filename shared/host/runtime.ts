@@ -11,8 +11,10 @@ import type { Redis } from '../redis/index.ts'
 import { createLog, createMetrics, type Log, type Metrics, setBreakers } from '../telemetry/index.ts'
 import { type Authenticate, createAuthenticate, defaultLimits } from '../tenant/index.ts'
 import { createReadMeter, type ReadMeter } from '../usage/index.ts'
+import type { Engine } from '../vector/index.ts'
 import type { RunningJournal } from './journal.ts'
 import { redisOf, withRedis } from './redis.ts'
+import { vectorEngineOf } from './vector-engine.ts'
 
 /** Everything a handler's deps are taken from. Connections open on first use. */
 export type Runtime = {
@@ -23,6 +25,8 @@ export type Runtime = {
   embedder: Embedder
   /** Of the model that is being introduced, where EMBEDDER_NEXT names one. */
   nextEmbedder: Embedder | undefined
+  /** The second vector engine, where VECTOR_ENGINE names one; whoever ends the process closes it. */
+  vectorEngine: Engine | undefined
   /** Whether what is called outside of this process is there; a dependency is asked through its own. */
   breakers: Breakers
   authenticate: Authenticate
@@ -88,6 +92,7 @@ export function assembleRuntime(
     databases,
     embedder: createEmbedder(config, breakers),
     nextEmbedder: createNextEmbedder(config, breakers),
+    vectorEngine: vectorEngineOf(config, breakers),
     breakers,
     authenticate: createAuthenticate(config, databases.app),
     meter: createReadMeter(databases.app, (error) => log.warn({ err: error }, 'what reads used could not be written; the next flush tries again')),

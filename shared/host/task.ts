@@ -113,10 +113,11 @@ async function listen(runtime: Runtime, handler: HttpHandler): Promise<void> {
   process.once('SIGINT', end)
 }
 
-async function closeAll({ databases, meter, kafka, redis, journal }: Runtime): Promise<void> {
+async function closeAll({ databases, meter, kafka, redis, journal, vectorEngine }: Runtime): Promise<void> {
   await journal?.close()
   await meter.close()
   await kafka?.close()
   await redis?.close()
+  await vectorEngine?.engine.close()
   for (const database of new Set(Object.values(databases))) await database.close()
 }

@@ -54,12 +54,12 @@ export async function switchModel(
   worker: Database,
   name: string,
   operator: Operator,
-  { force, signal }: { force: boolean; signal: AbortSignal },
+  { force, signal, engine = false }: { force: boolean; signal: AbortSignal; engine?: boolean },
 ): Promise<{ roles: Roles; queued: number }> {
   const before = await readRoles(singly(worker, { ...asSystem, readOnly: true }))
   const target = keptOf(before, name)
   if (!force) {
-    const objection = objectionTo(await statusOf(worker, { ...target, use: 'kept', progress: null }, signal))
+    const objection = objectionTo(await statusOf(worker, { ...target, use: 'kept', progress: null }, signal, { engine }))
     if (objection) throw new AppError('conflict', `${objection} The job reembed makes vectors; --force searches it all the same.`)
   }
   signal.throwIfAborted()

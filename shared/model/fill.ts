@@ -1,7 +1,7 @@
 import { type Database, type Sql, singly } from '../db/index.ts'
 import { type Embedder, isRefusal, plainText, vectorText } from '../embed/index.ts'
 import { AppError } from '../problem/index.ts'
-import { type Embedded, type Model, writeVectors } from '../vector/index.ts'
+import { type Embedded, type Model, putVectors, type VectorEngine } from '../vector/index.ts'
 import { overdue, wasKnown } from './coverage.ts'
 
 /** Texts that are embedded at once, and rows that are looked at to find them. */
@@ -12,10 +12,11 @@ type Place = { key: string; version: number }
 type Source = {
   /** The next rows after a place that have no vector of the model, and the last row that was looked at: undefined at the end. */
   page(tx: Sql, tenantId: number, model: number, after: Place): Promise<{ rows: Embedded[]; last: Place | undefined }>
-  write(tx: Sql, tenantId: number, model: number, rows: Embedded[], vectors: Float32Array[]): Promise<unknown>
+  write(fill: Fill, tenantId: number, rows: Embedded[], vectors: Float32Array[]): Promise<unknown>
 }
 export type Fill = {
   worker: Database
+  engine?: VectorEngine | undefined
   embedder: Embedder
   model: Model
   /** Hears of each batch; false ends the work. */
@@ -24,10 +25,13 @@ export type Fill = {
   onRefused: (memoryKey: string, error: unknown) => void
 }
 
-/** Makes the vectors of a model that a tenant's memories and their closed versions do not have yet, batch by batch; no transaction is open meanwhile. Doing it again goes on. */
-export async function fillTenant(fill: Fill, tenantId: number, signal: AbortSignal): Promise<void> {
+/**
+ * Makes the vectors of a model that a tenant's memories and their closed versions (or, without the `past`, its memories alone) do not have yet, batch by batch; no
+ * transaction is open meanwhile. Doing it again goes on.
+ */
+export async function fillTenant(fill: Fill, tenantId: number, signal: AbortSignal, { past = true } = {}): Promise<void> {
   const access = { role: 'soma_worker', tenantId } as const
-  for (const source of [memories, closedVersions]) {
+  for (const source of past ? [memories, closedVersions] : [memories]) {
     let after: Place | undefined = { key: '0', version: 0 }
     while (after && !signal.aborted) {
       const { rows, last } = await source.page(singly(fill.worker, { ...access, readOnly: true }), tenantId, fill.model.key, after)
@@ -36,7 +40,7 @@ export async function fillTenant(fill: Fill, tenantId: number, signal: AbortSign
       const embedded = await embedRows(fill, rows, signal)
       if (embedded.length) {
         const vectors = embedded.map(({ vector }) => vector)
-        await source.write(singly(fill.worker, access), tenantId, fill.model.key, embedded, vectors)
+        await source.write(fill, tenantId, embedded, vectors)
       }
       if (!(await fill.onBatch(embedded.length))) return
     }
@@ -100,7 +104,7 @@ const memories: Source = {
          and not exists (select from vector_pending q where q.tenant_id = $1::integer and q.memory_key = m.memory_key and q.queued_at >= now() - ${overdue})
        order by m.memory_key`,
     ),
-  write: writeVectors,
+  write: (fill, tenantId, rows, vectors) => putVectors(fill, tenantId, fill.model.key, rows, vectors),
 }
 
 /** A closed version does not change. What was removed since it was read gets no vector. */
@@ -117,12 +121,12 @@ const closedVersions: Source = {
          select from closed_vectors c where c.tenant_id = $1::integer and c.model_key = $2::smallint and c.memory_key = v.memory_key and c.version = v.version)
        order by v.memory_key, v.version`,
     ),
-  write: (tx, tenantId, model, rows, vectors) =>
-    tx.query(
+  write: ({ worker, model }, tenantId, rows, vectors) =>
+    singly(worker, { role: 'soma_worker', tenantId }).query(
       `insert into closed_vectors (tenant_id, model_key, namespace_key, user_key, memory_key, version, embedding, recorded_at, closed_at)
        select $1::integer, $2::smallint, v.namespace_key, v.user_key, v.memory_key, v.version, w.embedding::halfvec, v.recorded_at, v.closed_at
        from memory_versions v join unnest($3::bigint[], $4::integer[], $5::text[]) w (memory_key, version, embedding) on w.memory_key = v.memory_key and w.version = v.version
        where v.tenant_id = $1::integer and v.memory_key = any ($3::bigint[]) on conflict do nothing`,
-      [tenantId, model, rows.map((row) => row.memory_key), rows.map((row) => row.version), vectors.map(vectorText)],
+      [tenantId, model.key, rows.map((row) => row.memory_key), rows.map((row) => row.version), vectors.map(vectorText)],
     ),
 }

@@ -3,3 +3,4 @@ export { type Comparison, compareModels, type Query, sampleQueries } from './com
 export { type Progress, type ReembedDeps, reembed } from './reembed.ts'
 export { removeDropped } from './remove.ts'
 export { listModels, type ModelState, type ModelStatus, objectionTo, statusOf } from './status.ts'
+export { readChecks, type VectorCheck, type VerifyDeps, verifyTenant, verifyVectors } from './verify-vectors.ts'

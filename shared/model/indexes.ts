@@ -1,6 +1,6 @@
 import { type Database, singly } from '../db/index.ts'
 import { largeScope } from '../recall/index.ts'
-import { annIndexName, type Model } from '../vector/index.ts'
+import { annIndexName, liveCollections, type Model } from '../vector/index.ts'
 
 /** The HNSW indexes of a model that a tenant's large scopes need and that are not there yet. The embedded engine needs none. */
 export async function missingIndexes(worker: Database, tenantId: number, model: Model): Promise<string[]> {
@@ -18,4 +18,10 @@ export async function missingIndexes(worker: Database, tenantId: number, model: 
     [names],
   )
   return missing.map(({ name }) => name)
+}
+
+/** The collection of a second vector engine that recall would ask for a model, where it does not serve yet. */
+export async function missingCollection(worker: Database, model: Model): Promise<string[]> {
+  const live = await liveCollections(singly(worker, { role: 'soma_worker', tenantId: null, readOnly: true }), model.key)
+  return live.some(({ state }) => state === 'serving') ? [] : [`the collection of ${model.name}`]
 }

@@ -4,12 +4,17 @@ import { type Database, singly } from '../db/index.ts'
 import { type Embedders, embedderOf } from '../embed/index.ts'
 import type { JobReport } from '../handler/index.ts'
 import { forEachTenant } from '../tenant/index.ts'
-import { type Model, readRoles } from '../vector/index.ts'
+import { type Model, readRoles, type VectorEngine } from '../vector/index.ts'
 import { coverageOf, nothing, sum } from './coverage.ts'
 import { fillTenant } from './fill.ts'
 import { removeDropped } from './remove.ts'
 
-export type ReembedDeps = Embedders & { worker: Database; perSecond: number; onRefused: (place: { tenantId: number; memoryKey: string; model: string }, error: unknown) => void }
+export type ReembedDeps = Embedders & {
+  worker: Database
+  engine?: VectorEngine | undefined
+  perSecond: number
+  onRefused: (place: { tenantId: number; memoryKey: string; model: string }, error: unknown) => void
+}
 /** Vectors that a model has, of those that it should have: memories and closed versions. Kept for the metrics, and for who asks. */
 export type Progress = {
   covered: number
@@ -79,6 +84,7 @@ async function fillModel(deps: ReembedDeps, model: Model, lease: Lease, signal: 
   let held = true
   const fill = {
     worker,
+    engine: deps.engine,
     model,
     embedder: embedderOf(deps, model),
     onBatch: async (written: number) => {

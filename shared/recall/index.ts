@@ -1,3 +1,4 @@
+export { narrowOf } from './narrow.ts'
 export { type RecallDeps, recall } from './recall.ts'
-export { RecallIn, type RecallOut, type RecallResult } from './schema.ts'
+export { RecallIn, type RecallInput, type RecallOut, type RecallResult } from './schema.ts'
 export { largeScope } from './weights.ts'

@@ -4,6 +4,8 @@ import { type Params, params } from '../filter/index.ts'
 import { selectionOf, settleInstant } from '../memory/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { tokenize } from '../text/index.ts'
+import type { Engine } from '../vector/index.ts'
+import { type Asked, searchEngine } from './engine.ts'
 import { fuse } from './fuse.ts'
 import { type LexicalArm, searchLexical } from './lexical.ts'
 import { readTail, searchNearest, searchTail, type TailRow, type VectorHit } from './nearest.ts'
@@ -23,6 +25,8 @@ export type RecallDeps = Embedders & {
   onRecalled?: (use: { tenantId: number; namespaceKey: number; embeddedTokens: number }) => void
   generation: () => Promise<number>
   only?: Embedder
+  /** Where large scopes are searched beside Postgres. */
+  engine?: Engine | undefined
 }
 
 /**
@@ -64,9 +68,9 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   // one snapshot for both arms; where nothing waits for its vector the answer is read in it too
   const search = (model: Embedder, query: Float32Array | undefined, settled: boolean) =>
     ctx.app.transaction(access, async (tx) => {
-      const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, terms, query, model, view })
+      const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, terms, query, model, view, engineFrom: deps.engine?.from })
       const instead = settled || gathered.searched === null || isOf(model, gathered.searched) ? undefined : gathered.searched
-      return { query, gathered, instead, answer: gathered.tail.length || instead ? undefined : await finish(tx, gathered) }
+      return { query, gathered, instead, answer: gathered.tail.length || gathered.asked || instead ? undefined : await finish(tx, gathered) }
     })
   const embeds = (model: Embedder) => input.mode === 'vector' || (input.mode === 'hybrid' && semanticWeight(model.model) > 0)
   const first = await inOneModel(
@@ -82,8 +86,13 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
     return answer
   }
   if (first.answer) return counted(first.answer)
-  // embedding may call another server: no transaction is open meanwhile
-  const tail = await searchTail(gathered.tail.slice(0, tailSize), query as Float32Array, gathered.model, call).catch((error) => failed(reasonOf(error), error))
+  // other servers are called: no transaction is open meanwhile
+  if (gathered.asked && deps.engine) {
+    const about = { ...gathered.asked, query: query as Float32Array, words: gathered.lexical.hits, view, input, selection }
+    gathered.nearest.push(...(await searchEngine(ctx, deps.engine.engine, about, (error) => failed('vector_engine_unavailable', error))))
+  }
+  const waiting = gathered.tail.slice(0, tailSize)
+  const tail = waiting.length ? await searchTail(waiting, query as Float32Array, gathered.model, call).catch((error) => failed(reasonOf(error), error)) : undefined
   if (tail) gathered.nearest.push(...tail)
   if (gathered.tail.length > tailSize) failed('index_lag', undefined)
   return counted(await ctx.app.transaction(access, (tx) => finish(tx, gathered)))
@@ -116,11 +125,11 @@ async function inOneModel<Found extends Attempt>(
 }
 
 type Model = { name: string; dimension: number }
-type Gathered = { model: Embedder; searched: Model | null; lexical: LexicalArm; nearest: VectorHit[]; tail: TailRow[]; namespaceKey: number }
-type Search = { userId: string | undefined; terms: string[]; query: Float32Array | undefined; model: Embedder; view: (p: Params) => View }
+type Gathered = { model: Embedder; searched: Model | null; lexical: LexicalArm; nearest: VectorHit[]; asked: Asked | undefined; tail: TailRow[]; namespaceKey: number }
+type Search = { userId: string | undefined; terms: string[]; query: Float32Array | undefined; model: Embedder; view: (p: Params) => View; engineFrom: number | undefined }
 
-async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, terms, query, model, view }: Search): Promise<Gathered> {
-  const found: Gathered = { model, searched: null, lexical: { hits: [], most: 0, candidates: 0 }, nearest: [], tail: [], namespaceKey: 0 }
+async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, terms, query, model, view, engineFrom }: Search): Promise<Gathered> {
+  const found: Gathered = { model, searched: null, lexical: { hits: [], most: 0, candidates: 0 }, nearest: [], asked: undefined, tail: [], namespaceKey: 0 }
   const scope = await findScope(tx, tenantId, input.namespace, userId, { name: model.model, dimension: model.dimension })
   if (!scope) return found
   found.namespaceKey = scope.namespaceKey
@@ -129,8 +138,10 @@ async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, t
     found.lexical = await searchLexical(tx, scope, input.query, terms, view, input.as_of)
   }
   if (query && scope.modelKey !== null) {
+    const known = { ...scope, modelKey: scope.modelKey }
     const p = params([tenantId])
-    found.nearest = await searchNearest(tx, tenantId, { ...scope, modelKey: scope.modelKey }, query, found.lexical.hits, view(p), p)
+    if (engineFrom !== undefined && scope.collection !== null && scope.memories >= engineFrom) found.asked = { scope: known, collection: scope.collection }
+    else found.nearest = await searchNearest(tx, tenantId, known, query, found.lexical.hits, view(p), p)
   }
   if (query && scope.hasTail && input.consistency === 'read_your_writes') {
     const p = params([tenantId])

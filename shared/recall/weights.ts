@@ -17,6 +17,9 @@ export const largeScope = 20_000
 /** Parameters of the HNSW scan: breadth, and how many tuples an iterative scan may visit before it gives up. */
 export const hnsw = { efSearch: 100, maxScanTuples: 40_000 } as const
 
+/** What a vector engine is asked for: so many places at first, four times as many while its candidates do not fulfil the conditions, and these at most. */
+export const engineLimits = { first: 200, factor: 4, most: 12_800 } as const
+
 /** Un-indexed memories that a recall embeds itself (read your writes). */
 export const tailSize = 200
 

@@ -1,12 +1,12 @@
-import type { Database } from '../db/index.ts'
+import { type Database, singly } from '../db/index.ts'
 import type { Embedder } from '../embed/index.ts'
-import { readRoles } from './roles.ts'
+import { type Model, readRoles } from './roles.ts'
 
 /** The key of an embedding model by name and dimension, and whether it is the one that recall uses; undefined when it is not known here. */
 export type Models = (name: string, dimension: number) => { key: number; current: boolean } | undefined
 
-/** Reads the embedding models that are known here, the embedder's own among them. */
-export function modelsReader(worker: Database, { model, dimension }: Pick<Embedder, 'model' | 'dimension'>): () => Promise<Models> {
+/** Reads the embedding models that are known here, the embedder's own among them. With `waits` none is current: a vector still has to get into another engine. */
+export function modelsReader(worker: Database, { model, dimension }: Pick<Embedder, 'model' | 'dimension'>, { waits = false } = {}): () => Promise<Models> {
   return async () => {
     await resolveModel(worker, { model, dimension })
     const { rows, roles } = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, async (tx) => ({
@@ -17,9 +17,16 @@ export function modelsReader(worker: Database, { model, dimension }: Pick<Embedd
     const searched = roles?.searched ?? { name: model, dimension }
     return (name, size) => {
       const key = keys.get(`${name}/${size}`)
-      return key === undefined ? undefined : { key, current: name === searched.name && size === searched.dimension }
+      return key === undefined ? undefined : { key, current: !waits && name === searched.name && size === searched.dimension }
     }
   }
+}
+
+/** The models whose vectors are made: those with a part, or the configured one where no other was ever introduced. */
+export async function modelsInUse(worker: Database, { model, dimension }: Pick<Embedder, 'model' | 'dimension'>): Promise<Model[]> {
+  const roles = await readRoles(singly(worker, { role: 'soma_worker', tenantId: null, readOnly: true }))
+  if (!roles) return [{ key: await resolveModel(worker, { model, dimension }), name: model, dimension }]
+  return [roles.searched, ...(roles.kept ? [roles.kept] : [])]
 }
 
 const models = new WeakMap<Database, Map<string, number>>()

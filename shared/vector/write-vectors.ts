@@ -1,20 +1,33 @@
 import type { Sql } from '../db/index.ts'
 import { tokensOf, vectorText } from '../embed/index.ts'
+import { thisGeneration } from './collections.ts'
 
 /** A version that was embedded. */
 export type Embedded = { memory_key: string; version: number; text: string }
 
 /**
- * Upserts vectors of one model; answers whether that is the one that is searched. The guard is a row lock on the very version that was embedded: where that is
+ * Upserts vectors of one model; `searched`: that is the one that is searched. The guard is a row lock on the very version that was embedded: where that is
  * gone or was replaced meanwhile, nothing is written. The model that is searched also ends the waiting, and its tokens are counted by whoever takes a version
  * off vector_pending: once, though two may embed it at the same moment. A switch of models waits for this statement's lock, or this one for the switch.
+ * `collections` are those of the second engine that have the vectors already: where there is another by now (`unheard`), nothing is written. Whoever begins
+ * one waits for this statement's lock in the same way.
  */
-export async function writeVectors(tx: Sql, tenantId: number, modelKey: number, rows: Embedded[], vectors: Float32Array[]): Promise<boolean> {
-  const [row] = await tx.query<{ searched: boolean }>(
-    `with present as materialized (
+export async function writeVectors(
+  tx: Sql,
+  tenantId: number,
+  modelKey: number,
+  rows: Embedded[],
+  vectors: Float32Array[],
+  collections?: string[],
+): Promise<{ searched: boolean; unheard: boolean }> {
+  const [row] = await tx.query<{ searched: boolean; unheard: boolean }>(
+    `with unheard as materialized (
+       select from vector_collections c where $7::text[] is not null and c.model_key = $2::smallint and c.generation = ${thisGeneration}
+         and c.state in ('building', 'serving') and c.name <> all ($7::text[]) for share of c
+     ), present as materialized (
        select m.memory_key, m.version, m.namespace_key, m.user_key, m.recorded_at, w.embedding, w.tokens
        from memories m join unnest($3::bigint[], $4::integer[], $5::text[], $6::integer[]) w (memory_key, version, embedding, tokens) on w.memory_key = m.memory_key and w.version = m.version
-       where m.tenant_id = $1::integer and m.memory_key = any ($3::bigint[]) order by m.memory_key for share of m
+       where m.tenant_id = $1::integer and m.memory_key = any ($3::bigint[]) and not exists (select from unheard) order by m.memory_key for share of m
      ), written as (
        insert into vectors (tenant_id, model_key, namespace_key, user_key, memory_key, version, embedding, recorded_at)
        select $1::integer, $2::smallint, p.namespace_key, p.user_key, p.memory_key, p.version, p.embedding::halfvec, p.recorded_at from present p
@@ -30,8 +43,8 @@ export async function writeVectors(tx: Sql, tenantId: number, modelKey: number, 
        insert into usage_deltas (tenant_id, namespace_key, at, embedded_tokens)
        select $1::integer, d.namespace_key, now(), sum(d.tokens) from done d group by d.namespace_key having sum(d.tokens) > 0
      )
-     select not exists (select from another) as searched`,
-    [tenantId, modelKey, rows.map((one) => one.memory_key), rows.map((one) => one.version), vectors.map(vectorText), rows.map((one) => tokensOf(one.text))],
+     select not exists (select from another) as searched, exists (select from unheard) as unheard`,
+    [tenantId, modelKey, rows.map((one) => one.memory_key), rows.map((one) => one.version), vectors.map(vectorText), rows.map((one) => tokensOf(one.text)), collections ?? null],
   )
-  return row?.searched ?? false
+  return { searched: row?.searched ?? false, unheard: row?.unheard ?? false }
 }

@@ -17,7 +17,7 @@ describe.each(computeNames)('compute %s', (compute) => {
   test.each(manifest)('$name reads exactly the secrets of its row, and knows them by ARN', (row) => {
     const { name } = row
     // a broker's password where there is a broker: kafka.test.ts
-    const secrets = row.secrets.filter((secret) => !['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'EMBEDDING_NEXT_API_KEY'].includes(secret))
+    const secrets = row.secrets.filter((secret) => !['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'MILVUS_TOKEN', 'EMBEDDING_NEXT_API_KEY'].includes(secret))
     expect(secretNames(allows(synthesised.statements(name), 'secretsmanager:GetSecretValue')).sort()).toEqual([...secrets].sort())
     const environment = synthesised.environment(name)
     const variables = Object.keys(environment).filter((variable) => variable.endsWith('_SECRET_ARN'))
@@ -32,10 +32,21 @@ describe.each(computeNames)('compute %s', (compute) => {
     for (const { name } of readers) expect(withRedis.environment(name)).toHaveProperty('REDIS_URL_SECRET_ARN')
   })
 
+  test('where the stage has a Milvus that takes a token, what searches or writes vectors may read it, and every handler knows where it is', () => {
+    const milvus = { host: 'milvus.internal', port: 19530, tls: true, token: true }
+    const withMilvus = synth({ compute, settings: { milvus } })
+    const readers = manifest.filter(({ name }) => secretNames(allows(withMilvus.statements(name), 'secretsmanager:GetSecretValue')).includes('MILVUS_TOKEN'))
+    expect(readers.map(({ name }) => name).sort()).toEqual(['build-ann', 'drain-outbox', 'guide', 'index-vectors', 'recall', 'reembed', 'status', 'verify-index'])
+    for (const { name } of manifest)
+      expect(withMilvus.environment(name)).toMatchObject({ VECTOR_ENGINE: 'milvus', MILVUS_HOST: 'milvus.internal', MILVUS_PORT: '19530', MILVUS_TLS: '1' })
+    const open = synth({ compute, settings: { milvus: { ...milvus, token: false } } })
+    for (const { name } of manifest) expect(open.environment(name)).not.toHaveProperty('MILVUS_TOKEN_SECRET_ARN')
+  })
+
   test('while another embedding model is introduced, what embeds may read its key, and nothing else may', () => {
     const introducing = synth({ compute, settings: { nextEmbedderKey: true } })
     const readers = manifest.filter(({ name }) => secretNames(allows(introducing.statements(name), 'secretsmanager:GetSecretValue')).includes('EMBEDDING_NEXT_API_KEY'))
-    expect(readers.map(({ name }) => name).sort()).toEqual(['guide', 'index-vectors', 'recall', 'reembed'])
+    expect(readers.map(({ name }) => name).sort()).toEqual(['guide', 'index-vectors', 'recall', 'reembed', 'verify-index'])
     for (const { name } of readers) expect(introducing.environment(name)).toHaveProperty('EMBEDDING_NEXT_API_KEY_SECRET_ARN')
   })
 

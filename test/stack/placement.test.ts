@@ -56,7 +56,8 @@ describe.each(computeNames)('compute %s', (compute) => {
   test('schedules each job at its rate and nothing else', () => {
     const rules = ofType(synth({ compute }).resources, 'AWS::Events::Rule').map(([id, { Properties }]) => [id.replace(/Schedule\w+$/, ''), Properties.ScheduleExpression])
     const jobs = manifest.filter((row) => row.kind === 'job').filter((row) => row.everySeconds !== null)
-    const rate = (seconds: number) => (seconds === 3600 ? 'rate(1 hour)' : seconds === 60 ? 'rate(1 minute)' : `rate(${seconds / 60} minutes)`)
+    const whole: Record<number, string> = { 60: 'rate(1 minute)', 3600: 'rate(1 hour)', 86400: 'rate(1 day)' }
+    const rate = (seconds: number) => whole[seconds] ?? `rate(${seconds / 60} minutes)`
     expect(Object.fromEntries(rules)).toEqual(Object.fromEntries(jobs.map(({ name, everySeconds }) => [pascalCase(name), rate(everySeconds ?? 0)])))
   })
 

@@ -35,10 +35,10 @@ export type Answer = { status: number; headers: Headers; body: any; text: string
 export function describeEngines(
   name: string,
   suite: (product: () => Product) => void,
-  engines: ('pglite' | 'postgres 18' | 'postgres 16')[] = ['pglite', 'postgres 18', 'postgres 16'],
+  engines: Product['engine'][] = ['pglite', 'postgres 18', 'postgres 16'],
   more: () => Promise<Record<string, string>> = async () => ({}),
 ): void {
-  for (const engine of engines) {
+  for (const engine of engines.filter((one) => !beside || beside.engines.includes(one))) {
     const variable = engine === 'postgres 16' ? 'POSTGRES16_URL' : 'POSTGRES_URL'
     const url = engine === 'pglite' ? undefined : requireService(variable)
     const left = engine === 'postgres 16' && process.env.SKIP_POSTGRES_16 === '1'
@@ -48,7 +48,7 @@ export function describeEngines(
       let product: Product | undefined
       let cleanUp: (() => Promise<void>) | undefined
       beforeAll(async () => {
-        const opened = await openProduct(engine, url, await more())
+        const opened = await openProduct(engine, url, { ...beside?.variables, ...(await more()) })
         product = opened.product
         cleanUp = opened.close
       })
@@ -56,6 +56,12 @@ export function describeEngines(
       suite(() => product as Product)
     })
   }
+}
+
+let beside: { engines: Product['engine'][]; variables: Record<string, string> } | undefined
+/** From here on, in this file, suites run with these variables too, and on these engines only: so that a file can import suites of others. */
+export function describeBeside(engines: Product['engine'][], variables: Record<string, string>): void {
+  beside = { engines, variables }
 }
 
 export async function openProduct(
@@ -67,6 +73,8 @@ export async function openProduct(
   const scratch = serverUrl ? await createScratch(serverUrl, engine === 'postgres 16' ? requireService('PGBOUNCER_PATH') : undefined) : undefined
   const config = parseConfig(scratch ? { ...base, SIGNING_KEY: 'a test signing key', POSTGRES_URL: scratch.loginUrl, POSTGRES_MIGRATION_URL: scratch.adminUrl } : base)
   const local = await openLocal(config, createLog(config.LOG_LEVEL))
+  // at first there is nothing to copy: whatever is stored from here on is written there as well
+  if (config.VECTOR_ENGINE === 'milvus') await local.runJob('build-ann')
   const product: Product = {
     engine,
     local,

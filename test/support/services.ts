@@ -5,6 +5,7 @@ export const services = {
   TEST_S3_URL: 'S3',
   KAFKA_BOOTSTRAP_SERVERS: 'Kafka',
   TEST_REDIS_URL: 'Redis',
+  TEST_MILVUS_URL: 'Milvus',
   CHROMIUM_PATH: 'Chromium',
   PGBOUNCER_PATH: 'PgBouncer',
   LAMBDA_RUNTIME_PATH: "Lambda's runtime client",
@@ -21,7 +22,7 @@ export function requireService(variable: ServiceVariable): string | undefined {
   if (found) return found
   if (process.env.REQUIRE_SERVICES === '1') {
     throw new Error(
-      `${variable} is not set and REQUIRE_SERVICES=1 asks for ${services[variable]}. Run the tests by \`node local/services/run.ts postgres pgbouncer s3 kafka redis chromium lambda --major 18 --major 16 -- npm test\`.`,
+      `${variable} is not set and REQUIRE_SERVICES=1 asks for ${services[variable]}. Run the tests by \`node local/services/run.ts postgres pgbouncer s3 kafka redis milvus chromium lambda --major 18 --major 16 -- npm test\`.`,
     )
   }
   return undefined

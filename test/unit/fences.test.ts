@@ -133,6 +133,7 @@ const fences: Record<string, Fence> = {
   kafkajs: vendor('kafkajs', /kafkajs lives in/, ['shared/kafka'], ['shared/outbox']),
   cockatiel: vendor('cockatiel', /cockatiel lives in/, ['shared/breaker'], ['shared/embed', 'shared/redis', 'functions/recall']),
   ioredis: vendor('ioredis', /ioredis lives in/, ['shared/redis'], ['shared/recall']),
+  'the Milvus SDK': vendor('@zilliz/milvus2-sdk-node', /Milvus SDK lives in/, ['shared/milvus'], ['shared/vector', 'shared/recall']),
   'rate-limiter-flexible': vendor('rate-limiter-flexible', /rate-limiter-flexible lives in/, ['shared/limit'], ['shared/redis', 'shared/http', 'functions/store']),
   stemmers: vendor('wink-porter2-stemmer', /stemmers live in/, ['shared/text'], ['shared/recall']),
   commander: vendor('commander', /commander lives in/, ['bin', 'local/cli'], ['local', 'shared/config']),

@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { verifyIndexDeps } from './deps.ts'
+import { createVerifyIndex } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createVerifyIndex(verifyIndexDeps(runtime)))

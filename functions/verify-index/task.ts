@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { verifyIndexDeps } from './deps.ts'
+import { createVerifyIndex } from './handler.ts'
+
+await jobTask('worker', (runtime) => createVerifyIndex(verifyIndexDeps(runtime)))

@@ -1,0 +1,1 @@
+export { openMilvus } from './open.ts'
