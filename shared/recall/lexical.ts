@@ -4,7 +4,7 @@ import { asksWhen, type Line, oneEditFrom, type Parts, rank, repair, spell, stan
 import type { Scope } from './scope.ts'
 import type { Hit, View } from './view.ts'
 import { candidates, largeScope } from './weights.ts'
-import { type Columns, type FoundLines, knownWords, neighbourQuery, type Wanted, wantedOf, wordQuery } from './word-query.ts'
+import { type Columns, type FoundLines, knownWords, neighbourQuery, type Wanted, wantedOf, withWords, wordQuery } from './word-query.ts'
 
 export type LexicalHit = Hit & { /** In units of idf. */ score: number; parts: Parts /** The terms of the question that the memory has itself. */; matched: string[] }
 /** `most`: the highest score there could be. `candidates`: memories with a word of the question. */
@@ -21,7 +21,7 @@ export async function searchLexical(tx: Sql, scope: Scope, question: string, ter
   const speakers = new Set(found.lines.flatMap(({ speaker }) => speaker ?? []))
   const repaired = repair(spell(question), terms, found.df.keys(), speakers)
   const edits = repaired.unknown.length ? await findEdits(tx, scope, repaired.unknown, asOf) : undefined
-  if (edits?.size) found = await readLines(tx, scope, question, { ...wanted, words: [...wanted.words, ...[...edits.values()].flatMap((some) => [...some])] }, view)
+  if (edits?.size) found = await readLines(tx, scope, question, withWords(wanted, [...new Set([...edits.values()].flatMap((some) => [...some]))]), view)
   const { df, total } = found
   const lines = [...found.lines, ...(await readNeighbours(tx, scope, question, found.lines, view))].sort(inOrder)
   const asked = { text: question, words: repaired.words, terms: repaired.terms, ...(edits ? { edits } : {}) }

@@ -5,8 +5,10 @@ import type { Scope } from './scope.ts'
 import { hitColumns, memoryOfHit, type View } from './view.ts'
 import { candidates } from './weights.ts'
 
-/** What is looked for: these words, and every word that begins so; what is none of the question's terms counts less. */
-export type Wanted = { terms: readonly string[]; words: string[]; beginnings: string[] }
+/** Words from `first` up to, and without, `last`: they are compared byte by byte. */
+export type Range = { first: string; last: string }
+/** What is looked for: these words, or in ranges; what is none of the question's terms counts less. One kind alone is given: each costs its planning. */
+export type Wanted = { terms: readonly string[]; words: readonly string[]; ranges: readonly Range[] }
 
 /**
  * One row. Its lines are memories, a column an array (a row each would take twice as long to read): those with a word, the best `candidates.lexical` by BM25 of what they
@@ -34,17 +36,16 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
   const n = p.add(scope.memories, 'double precision')
   const { known } = view
   const place = `p.tenant_id = $1::integer and p.namespace_key = ${namespace}${user ? ` and p.user_key = ${user}` : ''}`
-  const found = [`p.term = any (${p.add(wanted.words, 'text[]')})`]
-  const hits = [postingsAt(known, `${place} and ${found}`)]
-  if (wanted.beginnings.length) {
-    // words are compared byte by byte, so what begins with b lies from b up to b and the highest character. Row by row: a join would read all words of the scope
-    const begins = postingsAt(known, `${place} and p.term >= b.first and p.term < b.last`)
-    const last = wanted.beginnings.map((beginning) => `${beginning}\u{10ffff}`)
-    hits.push(`select p.* from unnest(${p.add(wanted.beginnings, 'text[]')}, ${p.add(last, 'text[]')}) b (first, last) cross join lateral (${begins} offset 0) p`)
-  }
-  const whole = wanted.beginnings.length ? `case when f.term = any (${p.add(wanted.terms, 'text[]')}) then 1 else ${prefix.share} end` : '1'
+  let hits: string
+  if (wanted.ranges.length) {
+    // range by range: a join would read all words of the scope
+    const within = postingsAt(known, `${place} and p.term >= b.first and p.term < b.last`)
+    const ends = [wanted.ranges.map(({ first }) => first), wanted.ranges.map(({ last }) => last)]
+    hits = `select p.* from unnest(${ends.map((list) => p.add(list, 'text[]')).join(', ')}) b (first, last) cross join lateral (${within} offset 0) p`
+  } else hits = postingsAt(known, `${place} and p.term = any (${p.add(wanted.words, 'text[]')})`)
+  const whole = wanted.ranges.length ? `case when f.term = any (${p.add(wanted.terms, 'text[]')}) then 1 else ${prefix.share} end` : '1'
   const features = featuresOf(told)
-  return `with hits as materialized (${hits.join(' union all ')}
+  return `with hits as materialized (${hits}
      ), frequency as materialized (
        select f.term, f.df, ln(1 + (greatest(${n}, f.df) - f.df + 0.5) / (f.df + 0.5)) * ${1 + bm25.k1}::double precision * ${whole} as weight
        from (select h.term, count(*)::double precision as df from hits h group by h.term) f
@@ -111,7 +112,18 @@ function postingsAt(known: string | undefined, where: string): string {
 
 /** Words of the question and, where the scope is small enough to read them all, of the words that begin like them. */
 export function wantedOf(terms: readonly string[], scope: Scope, largeScope: number): Wanted {
-  if (scope.memories >= largeScope) return { terms, words: [...terms], beginnings: [] }
-  const long = terms.filter((term) => term.length >= prefix.letters)
-  return { terms, words: terms.filter((term) => term.length < prefix.letters), beginnings: [...new Set(long.map((term) => term.slice(0, prefix.letters)))] }
+  if (scope.memories >= largeScope) return { terms, words: terms, ranges: [] }
+  const beginnings = new Set(terms.filter((term) => term.length >= prefix.letters).map((term) => term.slice(0, prefix.letters)))
+  const short = terms.filter((term) => term.length < prefix.letters)
+  return { terms, words: [], ranges: [...[...beginnings].map((first) => ({ first, last: beyond(first) })), ...short.map(exactly)] }
 }
+
+/** What was wanted, and these words too; none twice, or it would count as two. */
+export function withWords({ terms, words, ranges }: Wanted, more: readonly string[]): Wanted {
+  if (!ranges.length) return { terms, words: [...new Set([...words, ...more])], ranges }
+  const others = more.filter((word) => !ranges.some(({ first, last }) => word === first || (last === beyond(first) && word.startsWith(first))))
+  return { terms, words, ranges: [...ranges, ...others.map(exactly)] }
+}
+
+const beyond = (beginning: string) => `${beginning}\u{10ffff}`
+const exactly = (word: string): Range => ({ first: word, last: `${word}\u0001` })

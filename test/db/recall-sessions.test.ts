@@ -110,6 +110,9 @@ describeEngines('recall in a dialogue', (product) => {
     expect([first?.text, first?.explain.parts.speaker]).toEqual(['the observatory is closed', 2])
     const [other] = await ask(ada, 'mseum')
     expect(other?.text).toBe('the museum is open')
+    // once by its own word and once by a misspelt one: it is one memory that has it
+    const twice = await ask(ada, 'museums musuem msueum')
+    expect(twice[0]?.explain.parts.words).toBeCloseTo(Math.log(2) * (1 + 0.8 + 0.8), 9)
   })
 
   test('a session of thousands is answered like any other', async () => {
