@@ -10,7 +10,7 @@ const clients = 4
 const embeddingFailures = 0.3
 
 /**
- * Processes of the product are killed at random moments under load, with their broker and database; then what clients were told is held against what is there.
+ * Processes of the product are killed at random moments under load, with their broker, database and Redis; then what clients were told is held against what is there.
  * @throws Error when a promise was broken
  */
 export async function chaos(options: Options, cleanUp: AsyncDisposableStack): Promise<void> {
@@ -51,7 +51,7 @@ export async function chaos(options: Options, cleanUp: AsyncDisposableStack): Pr
 
   const killed = Object.entries(done.kills).map(([name, n]) => `${name} ${n}`)
   printTable(
-    `${count(kills)} kills (${killed.join(', ')}), ${done.brokerCrashes} of the broker, ${done.databaseRestarts} restarts of the database, ${embeddingFailures * 100} % of embedding calls fail; ${clients} clients, ${count(ledger.requests)} requests, ${count(ledger.retries)} made again; at rest after ${(settledMs / 1000).toFixed(0)} s`,
+    `${count(kills)} kills (${killed.join(', ')}), ${done.brokerCrashes} of the broker, ${done.databaseRestarts} restarts of the database, ${done.redisKills} kills and ${done.redisFlushes} flushes of Redis, ${embeddingFailures * 100} % of embedding calls fail; ${clients} clients, ${count(ledger.requests)} requests, ${count(ledger.retries)} made again; at rest after ${(settledMs / 1000).toFixed(0)} s`,
     ['promise', 'looked at', 'broken'],
     verdicts.map(({ promise, of, faults }) => [promise, count(of), count(faults.length)]),
   )

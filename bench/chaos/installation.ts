@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import type { RunningKafka } from '../../local/services/kafka.ts'
 import { type RunningPostgres, startPostgres } from '../../local/services/postgres.ts'
+import { type RunningRedis, startRedis } from '../../local/services/redis.ts'
 import { migrate, openPostgres } from '../../shared/db/index.ts'
 import { openBroker } from '../broker.ts'
 import { createScratch } from '../product.ts'
@@ -10,6 +11,7 @@ import { startEmbedder } from './embedder.ts'
 export type Installation = {
   postgres: RunningPostgres
   kafka: RunningKafka
+  redis: RunningRedis
   topic: string
   token: string
   /** What every process of the product is told. */
@@ -18,11 +20,13 @@ export type Installation = {
   audit<Row>(text: string, values?: unknown[]): Promise<Row[]>
 }
 
-/** Real services for one run: a durable PostgreSQL, a Kafka, an embedding server that fails the given share of its calls. `cleanUp` stops them. */
+/** Real services for one run: a durable PostgreSQL, a Kafka, a Redis that every request is counted in, an embedding server that fails the given share of its calls. `cleanUp` stops them. */
 export async function openInstallation(cleanUp: AsyncDisposableStack, embeddingFailures: number): Promise<Installation> {
   const postgres = await startPostgres({ major: 18, fsync: true })
   cleanUp.defer(postgres.stop)
   const { kafka, topic } = await openBroker(cleanUp)
+  const redis = await startRedis()
+  cleanUp.defer(redis.stop)
   const embedder = await startEmbedder(embeddingFailures)
   cleanUp.defer(embedder.stop)
   // the server and all in it go with the run
@@ -39,6 +43,9 @@ export async function openInstallation(cleanUp: AsyncDisposableStack, embeddingF
     SIGNING_KEY: randomBytes(32).toString('hex'),
     SOMA_API_TOKEN: token,
     KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrapServers,
+    REDIS_URL: redis.url,
+    // so high that it refuses nobody: what counts is that it is asked
+    RATE_LIMIT_TENANT: '100000/s',
     EMBEDDER: 'http',
     EMBEDDING_URL: embedder.url,
     EMBEDDING_MODEL: 'bench',
@@ -47,6 +54,7 @@ export async function openInstallation(cleanUp: AsyncDisposableStack, embeddingF
   return {
     postgres,
     kafka,
+    redis,
     topic,
     token,
     environment,
