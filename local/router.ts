@@ -1,6 +1,8 @@
 /** Every path of the API on one port, each request handed on to the task of its handler: `http://<handler>:9595`, or where FUNCTION_<HANDLER> says. For local/compose.yaml. */
+
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http'
 import { readConfig } from '../shared/config/index.ts'
+import { serverOptions } from '../shared/host/index.ts'
 import { ownerOf } from './dispatch.ts'
 
 const { HOST, PORT, functionNames } = readConfig()
@@ -27,7 +29,7 @@ function handOn(request: IncomingMessage, response: ServerResponse): void {
 }
 
 // a body may be streamed for as long as it takes
-const server = createServer({ requestTimeout: 0 }, handOn).listen(PORT, HOST, () => console.error(`listening on ${HOST}:${PORT}`))
+const server = createServer(serverOptions, handOn).listen(PORT, HOST, () => console.error(`listening on ${HOST}:${PORT}`))
 const end = () => {
   server.close(() => process.exit(0))
   server.closeIdleConnections()

@@ -37,6 +37,16 @@ test('many requests at once are each answered as if alone', async () => {
   }
 })
 
+test('an idle connection is kept for longer than a load balancer keeps its own', async () => {
+  const server = await start('kept')
+  try {
+    const { headers } = await fetch(`${server.url}/healthz`)
+    expect(headers.get('keep-alive')).toBe('timeout=75')
+  } finally {
+    await server.close()
+  }
+})
+
 test('a page of another origin, or of a name made to point here, gets nothing in open mode', async () => {
   const server = await start('many')
   try {

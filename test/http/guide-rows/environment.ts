@@ -27,6 +27,11 @@ const postgres = requireService('POSTGRES_URL')
 /** Rows about variables and files: the id, and what shows that the row is true. */
 export const environmentRows: Record<string, () => Promise<unknown>> = {
   A1: port('10101'),
+  async A4() {
+    const named = { MILVUS_HOST: 'milvus', MILVUS_PORT: '19530' }
+    expect(parseConfig({ ...named, VECTOR_ENGINE: 'milvus' })).toMatchObject({ VECTOR_ENGINE: 'milvus', MILVUS_HOST: 'milvus', MILVUS_PORT: 19_530 })
+    expect(parseConfig(named).warnings.join('\n')).toMatch(/MILVUS_HOST is set, but VECTOR_ENGINE is not milvus[\s\S]*MILVUS_PORT is set/)
+  },
   A5: async () => expect(compose).toMatch(/ports: \["127\.0\.0\.1:\$\{POSTGRES_PORT:-5432\}:5432"\]/),
   A8: renamed('SA01_DEPLOYMENT_MODE', 'PROD', 'STAGE', 'prod'),
   A10: renamed('SA01_DB_DSN', url, 'POSTGRES_URL', url),
