@@ -1,5 +1,4 @@
 /** Every path of the API on one port, each request handed on to the task of its handler: `http://<handler>:9595`, or where FUNCTION_<HANDLER> says. For local/compose.yaml. */
-
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http'
 import { readConfig } from '../shared/config/index.ts'
 import { serverOptions } from '../shared/host/index.ts'

@@ -1,6 +1,6 @@
 export type { Place } from './neighbours.ts'
 export { type Frequencies, idfOf, standsFor, type Word } from './occurrence.ts'
 export { bm25, edit, prefix, session, window } from './parameters.ts'
-export { type Asked, type Line, type Parts, type Ranked, type Ranking, rank } from './rank.ts'
+export { type Asked, type Line, type Parts, type Ranked, type Ranking, rank, round } from './rank.ts'
 export { asksWhen, tellingOfTime } from './signals.ts'
 export { isOneEdit, oneEditFrom, type Repaired, repair, type Spelt, spell } from './spelling.ts'

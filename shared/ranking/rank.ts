@@ -81,4 +81,4 @@ function bestSessions(lines: readonly Line[], scores: ReadonlyMap<string, number
 }
 
 /** Nine decimals: equal sums in another order of addition stay ties. */
-const round = (value: number) => Math.round(value * 1e9) / 1e9
+export const round = (value: number): number => Math.round(value * 1e9) / 1e9

@@ -14,9 +14,15 @@ const shortestName = 4
 const asked = ['whose', 'whats', 'name', 'many', 'much']
 const letters = 'abcdefghijklmnopqrstuvwxyz'
 const longest = 24
+/** A question may be a document: who is named and what is misspelt is looked for in its first words, and no more than so many terms one edit away. */
+const mostWords = 256
+const mostUnknown = 8
+const stops = [...stopWordsOf(shortestName), ...asked]
 
 export function spell(question: string): Spelt[] {
-  return wordsOf(question).map(({ folded, capital }) => ({ folded, capital, term: tokenize(folded)[0] }))
+  return wordsOf(question)
+    .slice(0, mostWords)
+    .map(({ folded, capital }) => ({ folded, capital, term: tokenize(folded)[0] }))
 }
 
 /**
@@ -40,11 +46,11 @@ export function repair(spelt: readonly Spelt[], terms: readonly string[], known:
     if (folded.length >= edit.shortest && folded.length <= longest && !begins(term)) unknown.add(term)
     return word
   })
-  return { words: mended, terms: terms.filter((term) => !dropped.has(term)), unknown: [...unknown] }
+  return { words: mended, terms: terms.filter((term) => !dropped.has(term)), unknown: [...unknown].slice(0, mostUnknown) }
 }
 
 function isMisspeltStopWord(folded: string): boolean {
-  return !isStopWord(folded) && [...stopWordsOf(shortestName), ...asked].some((stop) => folded !== stop && isOneEdit(folded, stop))
+  return !isStopWord(folded) && stops.some((stop) => folded !== stop && isOneEdit(folded, stop))
 }
 
 /** Whether a letter more, less, or another, or two neighbours exchanged, make one word the other. */

@@ -1,3 +1,4 @@
+import { round } from '../ranking/index.ts'
 import type { LexicalArm, LexicalHit } from './lexical.ts'
 import type { VectorHit } from './nearest.ts'
 import type { RecallInput, ScoreBreakdown } from './schema.ts'
@@ -60,9 +61,4 @@ function deviation(values: readonly number[]): number {
   if (values.length < 2) return 0
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length)
-}
-
-/** Nine decimals: equal sums in another order of addition stay ties. */
-function round(value: number): number {
-  return Math.round(value * 1e9) / 1e9
 }

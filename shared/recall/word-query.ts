@@ -113,8 +113,10 @@ function postingsAt(known: string | undefined, where: string): string {
 /** Words of the question and, where the scope is small enough to read them all, of the words that begin like them. */
 export function wantedOf(terms: readonly string[], scope: Scope, largeScope: number): Wanted {
   if (scope.memories >= largeScope) return { terms, words: terms, ranges: [] }
-  const beginnings = new Set(terms.filter((term) => term.length >= prefix.letters).map((term) => term.slice(0, prefix.letters)))
-  const short = terms.filter((term) => term.length < prefix.letters)
+  // half a character would be another one on its way to the database
+  const begins = (term: string) => term.length >= prefix.letters && !/[\ud800-\udbff]$/.test(term.slice(0, prefix.letters))
+  const beginnings = new Set(terms.filter(begins).map((term) => term.slice(0, prefix.letters)))
+  const short = terms.filter((term) => !begins(term))
   return { terms, words: [], ranges: [...[...beginnings].map((first) => ({ first, last: beyond(first) })), ...short.map(exactly)] }
 }
 

@@ -115,6 +115,12 @@ describeEngines('recall in a dialogue', (product) => {
     expect(twice[0]?.explain.parts.words).toBeCloseTo(Math.log(2) * (1 + 0.8 + 0.8), 9)
   })
 
+  test('a word with a letter beyond the basic plane among its first four is found', async () => {
+    const ada = await product().tenant()
+    await say(ada, 's', '2024-03-02', [['Ann', 'abc\u{10330}def']])
+    expect(texts(await ask(ada, 'abc\u{10330}def'))).toEqual(['abc\u{10330}def'])
+  })
+
   test('a session of thousands is answered like any other', async () => {
     const ada = await product().tenant()
     for (let from = 0; from < 2_000; from += 500) {

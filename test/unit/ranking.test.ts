@@ -146,6 +146,12 @@ describe('misspelt words', () => {
     expect(mended('xyz').unknown).toEqual([])
   })
 
+  test('a question of ten thousand unknown words is looked at in its first ones, and a few are looked for', () => {
+    const long = Array.from({ length: 10_000 }, (_, i) => `zq${i.toString(36)}xw`).join(' ')
+    const { words, unknown } = mended(long)
+    expect([words.length, unknown.length]).toEqual([256, 8])
+  })
+
   test('one edit is a letter more, less or another, or two exchanged; and all such words are made', () => {
     for (const near of ['kayk', 'kayakk', 'kaxak', 'kyaak', 'ayak', 'kaya']) expect([near, isOneEdit('kayak', near)]).toEqual([near, true])
     for (const far of ['kayak', 'kayakkk', 'kxxak', 'boat']) expect([far, isOneEdit('kayak', far)]).toEqual([far, false])
