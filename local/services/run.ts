@@ -104,13 +104,19 @@ function untilInterrupted(): Promise<void> {
   })
 }
 
+/** All at once: on a bare machine most of the time goes into fetching and building them. What did start is in `started`, also when one could not. @throws the first failure */
+async function startAll(names: readonly string[], options: Options, started: Service[]): Promise<void> {
+  const attempts = names.map(async (name) => {
+    for await (const service of services[name]?.(options) ?? []) started.push(service)
+  })
+  for (const attempt of await Promise.allSettled(attempts)) if (attempt.status === 'rejected') throw attempt.reason
+}
+
 async function main(): Promise<number> {
   const { names, options, command } = parseCommandLine(process.argv.slice(2))
   const started: Service[] = []
   try {
-    for (const name of names) {
-      for await (const service of services[name]?.(options) ?? []) started.push(service)
-    }
+    await startAll(names, options, started)
     const env: Record<string, string> = Object.assign({}, ...started.map((service) => service.env))
     if (command.length > 0) return await runWith(env, command)
     for (const [name, value] of Object.entries(env)) console.log(`${name}=${value}`)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { AppError } from '../problem/index.ts'
+import { lostPlanOf, planned } from './plans.ts'
 import { isRetryable, toAppError, unreachableDetail } from './sqlstate.ts'
 
 /** Each query of it is a transaction of its own: for verbs that need one statement only. */
@@ -12,8 +13,11 @@ export function singly(db: Database, access: Access): Sql {
 /** What a statement runs on. Rows come as pg parses them: int8 as text, timestamptz as Date, jsonb as its value. */
 export type Sql = { query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]> }
 export type Role = 'soma_app' | 'soma_worker'
-/** Who acts: the role and the tenant that row-level security sees; `tenantId: null` for the worker's cross-tenant tables. */
-export type Access = { role: Role; tenantId: number | null; readOnly?: boolean; timeoutMs?: number }
+/**
+ * Who acts: the role and the tenant that row-level security sees; `tenantId: null` for the worker's cross-tenant tables. `plans: 'kept'` is for few statements that
+ * are asked again and again, of a tenant: each is planned once a connection, for any values, so its plan must not depend on them (test/db/plans.test.ts).
+ */
+export type Access = { role: Role; tenantId: number | null; readOnly?: boolean; timeoutMs?: number; plans?: 'kept' }
 
 /** What every transaction is told besides, by the name of the setting. */
 export type Settings = Record<string, string>
@@ -37,15 +41,28 @@ export function databaseOver(
   pool: pg.Pool,
   engine: Database['engine'],
   close: () => Promise<void>,
-  { timeoutMs = defaultTimeoutMs, settings = {} }: { timeoutMs?: number | undefined; settings?: Settings } = {},
+  { timeoutMs = defaultTimeoutMs, settings = {}, onNoPlans }: { timeoutMs?: number | undefined; settings?: Settings; onNoPlans?: (error: Error) => void } = {},
 ): Database {
   const given = Object.entries(settings).map(([name, value]) => `, set_config('${name}', '${value.replaceAll("'", "''")}', true)`)
-  const begin = (access: Access) => beginText({ timeoutMs, ...access }, given.join(''))
+  // only where somebody hears that it had to be given up
+  let keepsPlans = onNoPlans !== undefined
+  const started = (access: Access): Started => {
+    const kept = keepsPlans && access.plans === 'kept' && access.tenantId !== null ? access.tenantId : undefined
+    return { begin: beginText({ timeoutMs, ...access }, kept === undefined ? given.join('') : [...given, genericPlans].join('')), kept }
+  }
+  const lostPlan = (error: unknown): boolean => {
+    const lost = lostPlanOf(error)
+    if (lost === 'pooler' && keepsPlans) {
+      keepsPlans = false
+      onNoPlans?.(error as Error)
+    }
+    return lost !== undefined
+  }
   return {
     engine,
     close,
-    transaction: (access, work) => retrying(() => once(pool, begin(access), work)),
-    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying(() => single<Row>(pool, begin(access), text, values)),
+    transaction: (access, work) => retrying(() => once(pool, started(access), work), lostPlan),
+    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying(() => single<Row>(pool, started(access), text, values), lostPlan),
     maintenance: async (work) => {
       const client = await connect(pool)
       try {
@@ -57,31 +74,36 @@ export function databaseOver(
   }
 }
 
-async function retrying<T>(run: () => Promise<T>): Promise<T> {
+/** What a transaction begins with, and the tenant whose plans are kept in it. */
+type Started = { begin: string; kept: number | undefined }
+const genericPlans = `, set_config('plan_cache_mode', 'force_generic_plan', true)`
+
+async function retrying<T>(run: () => Promise<T>, lostPlan: (error: unknown) => boolean): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await run()
     } catch (error) {
-      if (!isRetryable(error) || attempt === attempts) throw toAppError(error)
+      if (!(isRetryable(error) || lostPlan(error)) || attempt === attempts) throw toAppError(error)
       await sleep(Math.random() * 20 * 2 ** attempt)
     }
   }
 }
 
-async function once<T>(pool: pg.Pool, begin: string, work: (tx: Sql) => Promise<T>): Promise<T> {
+async function once<T>(pool: pg.Pool, { begin, kept }: Started, work: (tx: Sql) => Promise<T>): Promise<T> {
   const client = await connect(pool)
   let broken: Error | undefined
   try {
     // begin travels with the first statement where the connection can. Its own failure aborts what follows, so it is told first
     const beginning = client.query(begin)
     if (!pipelines(client)) await beginning
-    const [began, worked] = await Promise.allSettled([beginning, work(sqlOf(client))])
+    const [began, worked] = await Promise.allSettled([beginning, work(sqlOf(client, kept))])
     if (began.status === 'rejected') throw began.reason
     if (worked.status === 'rejected') throw worked.reason
     await client.query('commit')
     return worked.value
   } catch (error) {
-    // a connection that cannot roll back is not given to anybody else
+    // a connection that cannot roll back, or whose plans are no good, is not given to anybody else
+    if (lostPlanOf(error)) broken = error as Error
     await client.query('rollback').catch((rollbackError: Error) => {
       broken = rollbackError
     })
@@ -92,18 +114,19 @@ async function once<T>(pool: pg.Pool, begin: string, work: (tx: Sql) => Promise<
 }
 
 /** Sends begin, the statement and commit without waiting in between. A statement that fails makes that commit a rollback. */
-async function single<Row>(pool: pg.Pool, begin: string, text: string, values: unknown[] = []): Promise<Row[]> {
+async function single<Row>(pool: pg.Pool, started: Started, text: string, values: unknown[] = []): Promise<Row[]> {
   const client = await connect(pool)
   if (!pipelines(client)) {
     client.release()
-    return once(pool, begin, (tx) => tx.query<Row>(text, values))
+    return once(pool, started, (tx) => tx.query<Row>(text, values))
   }
   let broken: Error | undefined
   try {
-    const [began, asked, ended] = await Promise.allSettled([client.query(begin), client.query(text, values), client.query('commit')])
+    const [began, asked, ended] = await Promise.allSettled([client.query(started.begin), sqlOf(client, started.kept).query<Row>(text, values), client.query('commit')])
     if (ended.status === 'rejected') broken = ended.reason
+    if (asked.status === 'rejected' && lostPlanOf(asked.reason)) broken = asked.reason
     for (const one of [began, asked, ended]) if (one.status === 'rejected') throw one.reason
-    return (asked as PromiseFulfilledResult<pg.QueryResult>).value.rows as Row[]
+    return (asked as PromiseFulfilledResult<Row[]>).value
   } finally {
     client.release(broken)
   }
@@ -124,10 +147,10 @@ function pipelines(client: pg.PoolClient): boolean {
   return 'pipeline' in client && client.pipeline === true
 }
 
-function sqlOf(client: pg.ClientBase): Sql {
+function sqlOf(client: pg.ClientBase, kept?: number): Sql {
   return {
     async query<Row>(text: string, values?: unknown[]) {
-      const result = await client.query(text, values)
+      const result = await (kept === undefined ? client.query(text, values) : client.query({ ...planned(client, kept, text), ...(values ? { values } : {}) }))
       return result.rows as Row[]
     },
   }
@@ -172,12 +195,15 @@ export function openPostgres(options: {
   statementTimeoutMs?: number
   settings?: Settings
   onError: (error: Error) => void
+  /** Plans are kept from transaction to transaction where this is given. It is told once when they cannot be: behind a pooler without prepared statements. */
+  onNoPlans?: (error: Error) => void
 }): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
+    maxLifetimeSeconds: 3_600,
     // statements are sent as they come and not one by one after each answer
     pipeline: true,
     allowExitOnIdle: true,
@@ -187,7 +213,11 @@ export function openPostgres(options: {
   // the pool listens to idle connections only. One that is lost during a query rejects the query and says it here too, and an error event that nobody
   // listens to ends the process: a restart of the database must not be a restart of the server
   pool.on('connect', (client) => client.on('error', () => {}))
-  return databaseOver(pool, 'postgres', () => pool.end(), { timeoutMs: options.statementTimeoutMs, ...(options.settings ? { settings: options.settings } : {}) })
+  return databaseOver(pool, 'postgres', () => pool.end(), {
+    timeoutMs: options.statementTimeoutMs,
+    ...(options.settings ? { settings: options.settings } : {}),
+    ...(options.onNoPlans ? { onNoPlans: options.onNoPlans } : {}),
+  })
 }
 
 /** POSTGRES_SSL_ROOT_CERT is a file's path, or the PEM text itself as a secret store gives it. */

@@ -22,6 +22,7 @@ import { sql as modelRoles } from './migrations/0019-model-roles.ts'
 import { sql as versionsBySession } from './migrations/0020-versions-by-session.ts'
 import { sql as transfers } from './migrations/0021-transfers.ts'
 import { sql as vectorCollections } from './migrations/0022-vector-collections.ts'
+import { sql as partsByName } from './migrations/0023-parts-by-name.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -47,6 +48,7 @@ export const migrations = [
   versionsBySession,
   transfers,
   vectorCollections,
+  partsByName,
 ] as const
 export const schemaVersion = migrations.length
 

@@ -149,6 +149,8 @@ export function openDatabases(config: Config, log: Log): Databases {
       statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
       settings: databaseSettings(config),
       onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
+      onNoPlans: (error) =>
+        log.warn({ err: error }, 'the pooler before the database keeps no prepared statements (PgBouncer: max_prepared_statements): recalls are planned each time'),
       ...(config.POSTGRES_SSL_ROOT_CERT ? { sslRootCert: config.POSTGRES_SSL_ROOT_CERT } : {}),
     })
     opened.set(url, database)

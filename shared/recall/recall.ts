@@ -56,7 +56,7 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   const embed = (model: Embedder) => embedQuery(model, input.query, call).catch((error) => failed(reasonOf(error), error))
 
   const view = (p: Params) => viewOf(input, selection, p)
-  const access = { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true } as const
+  const access = { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true, plans: 'kept' } as const
   const finish = async (tx: Sql, { lexical, nearest, model }: Gathered): Promise<RecallOut> => {
     const { ranked, semantic } = fuse(lexical, nearest, input, model.model, input.as_of === undefined ? new Date() : new Date(input.as_of))
     const results = await present(tx, ctx.tenantId, ranked, input, view, { most: lexical.most, semanticWeight: semantic })

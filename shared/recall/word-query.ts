@@ -104,7 +104,7 @@ function postingsAt(known: string | undefined, where: string): string {
   const open = 'p.memory_key, p.term, p.tf, p.len'
   if (known === undefined) return `select ${open} from postings p where ${where}`
   // of the very second, or of no second that is known, the memory itself tells
-  const recorded = `(p.recorded_second < second_of(${known}) or (p.recorded_second in (second_of(${known}), 2147483647) and was_recorded(p.tenant_id, p.memory_key, ${known})))`
+  const recorded = `(p.recorded_second < (select second_of(${known})) or (p.recorded_second in ((select second_of(${known})), 2147483647) and was_recorded(p.tenant_id, p.memory_key, ${known})))`
   return `select ${open}, null::integer as closed from postings p where ${where} and ${recorded}
        union all
        select ${open}, p.version from closed_postings p where ${where} and p.closed_at > ${known} and p.recorded_at <= ${known}`

@@ -1,4 +1,5 @@
 import type { Access, Database, Sql } from '../../shared/db/index.ts'
+import { onOwnParts } from '../../shared/db/plans.ts'
 
 export type Statement = { text: string; values: unknown[]; access: Access }
 /** What a plan touches: indexes by the name of the index on the parent table, tables read whole, and the partitions of each table. */
@@ -26,8 +27,9 @@ export function recording(db: Database, statements: Statement[]): Database {
 /** The plans of a statement under its own role and tenant: a generic one, and what the planner settles on by the tenth execution. */
 export async function plansOf(db: Database, { text, values, access }: Statement): Promise<Plan[]> {
   const parents = await indexParents(db)
-  return db.transaction({ ...access, readOnly: false }, async (tx) => {
-    await tx.query(`prepare planned as ${text}`)
+  const { plans: kept, ...plain } = access
+  return db.transaction({ ...plain, readOnly: false }, async (tx) => {
+    await tx.query(`prepare planned as ${kept && access.tenantId !== null ? onOwnParts(access.tenantId, text) : text}`)
     try {
       const call = `execute planned${values.length ? `(${values.map(literal).join(', ')})` : ''}`
       const plans: Plan[] = []

@@ -109,15 +109,45 @@ describeEngines('row-level security', (product) => {
     }
   })
 
-  test('no partition can be reached by its own name, and every table and partition is forced', async () => {
+  test('a partition that may be read by its name shows no row of another tenant, and nothing without a tenant; written it cannot be', async () => {
+    const [ada, eve] = await twoTenants(product())
+    await rolledBack(product(), async (sql) => {
+      const readable = await sql.query<{ name: string }>(
+        `select c.relname as name from pg_class c where c.relispartition and c.relkind = 'r' and has_table_privilege('soma_app', c.oid, 'select') order by 1`,
+      )
+      expect(readable.length).toBeGreaterThanOrEqual(48)
+      const held: string[] = []
+      for (const { name } of readable) {
+        const [row] = await sql.query<{ n: number }>(`select count(*)::integer as n from ${name} where tenant_id = ${eve}`)
+        if (row?.n) held.push(name)
+      }
+      expect(held, 'one part of each table holds what must not be seen').toHaveLength(6)
+      for (const own of [ada, null]) expect(await findLeaks(sql, held, 'soma_app', own, eve)).toEqual([])
+      for (const mutation of [`alter policy own_tenant on ${held[0]} using (true)`, `alter table ${held[0]} disable row level security`]) {
+        await sql.query('savepoint open')
+        await sql.query(mutation)
+        expect(await findLeaks(sql, held, 'soma_app', ada, eve), mutation).toEqual([`select ${held[0]}`])
+        await sql.query('rollback to savepoint open')
+      }
+    })
+  })
+
+  test('no other partition can be reached by its own name, and every table and partition is forced', async () => {
     await rolledBack(product(), async (sql) => {
       const partitions = await sql.query<{ name: string }>(`select c.relname as name from pg_class c where c.relispartition and c.relkind = 'r' order by 1`)
       expect(partitions.length).toBeGreaterThanOrEqual(80)
-      for (const role of ['soma_app', 'soma_worker']) {
-        const [granted] = await sql.query<{ names: string[] | null }>(
-          `select array_agg(c.relname) as names from pg_class c where c.relispartition and c.relkind = 'r' and has_table_privilege('${role}', c.oid, 'select, insert, update, delete, truncate')`,
+      for (const [role, most] of [
+        ['soma_app', 48],
+        ['soma_worker', 0],
+      ] as const) {
+        const [granted] = await sql.query<{ n: number }>(
+          `select count(*)::integer as n from pg_class c where c.relispartition and c.relkind = 'r' and has_table_privilege('${role}', c.oid, 'select, insert, update, delete, truncate')`,
         )
-        expect(granted?.names).toBeNull()
+        expect(granted?.n).toBe(most)
+        const [writable] = await sql.query<{ n: number }>(
+          `select count(*)::integer as n from pg_class c where c.relispartition and c.relkind = 'r' and has_table_privilege('${role}', c.oid, 'insert, update, delete, truncate')`,
+        )
+        expect(writable?.n).toBe(0)
       }
       const [open] = await sql.query<{ names: string[] | null }>(
         `select array_agg(distinct c.relname) as names from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
