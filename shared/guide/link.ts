@@ -50,7 +50,9 @@ async function idsAt(ctx: Ctx, places: Record<string, string>, code: 'invalid' |
     const namespaceKey = await namespaceKeyOf(tx, ctx.tenantId)
     if (namespaceKey === undefined) return []
     return tx.query<{ coord: string; id: string }>(
-      `select m.coord, m.id from memories m where m.tenant_id = $1::integer and m.namespace_key = $2::integer and m.coord = any ($3::text[]) and ${presentAt('now()')}`,
+      `select m.coord, m.id from unnest($3::text[]) w (coord) cross join lateral (
+         select m.coord, m.id from memories m where m.tenant_id = $1::integer and m.namespace_key = $2::integer and m.coord >= w.coord and m.coord <= w.coord and ${presentAt('now()')}
+         order by m.coord limit 1) m`,
       [ctx.tenantId, namespaceKey, Object.values(places)],
     )
   })

@@ -52,8 +52,9 @@ function coordOf(text: string): string {
 async function selectAt(tx: Sql, tenantId: number, coord: string): Promise<MemoryRow | undefined> {
   const namespaceKey = await namespaceKeyOf(tx, tenantId)
   if (namespaceKey === undefined) return undefined
+  // as a range in its order: without statistics an equal coord would be looked for in the whole namespace
   const [row] = await tx.query<MemoryRow>(
-    `select ${memoryColumns} from memories m where m.tenant_id = $1::integer and m.namespace_key = $2::integer and m.coord = $3::text and ${notExpired}`,
+    `select ${memoryColumns} from memories m where m.tenant_id = $1::integer and m.namespace_key = $2::integer and m.coord >= $3::text and m.coord <= $3::text and ${notExpired} order by m.coord limit 1`,
     [tenantId, namespaceKey, coord],
   )
   return row

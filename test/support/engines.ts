@@ -32,16 +32,23 @@ export type Answer = { status: number; headers: Headers; body: any; text: string
  * The same suite on the embedded engine and on each real Postgres that is there. On 16 the product's logins go through PgBouncer, pooling by transaction,
  * where there is one: whatever leans on a session shows there. Where CI is short (vitest.config.ts), 16 is left to .ci/full.
  */
-export function describeEngines(
-  name: string,
-  suite: (product: () => Product) => void,
-  engines: Product['engine'][] = ['pglite', 'postgres 18', 'postgres 16'],
-  more: () => Promise<Record<string, string>> = async () => ({}),
-): void {
+export function describeEngines(name: string, suite: Suite, engines: Product['engine'][] = all, more: () => Promise<Record<string, string>> = async () => ({})): void {
+  describeOn(name, suite, engines, more, process.env.SKIP_POSTGRES_16 === '1')
+}
+
+/** The same for a suite that takes the longest: where CI is short, 16 is left to .ci/full here too. */
+export function describeLong(name: string, suite: Suite, engines: Product['engine'][] = all, more: () => Promise<Record<string, string>> = async () => ({})): void {
+  describeOn(name, suite, engines, more, process.env.SKIP_LONG_ON_16 === '1')
+}
+
+type Suite = (product: () => Product) => void
+const all: Product['engine'][] = ['pglite', 'postgres 18', 'postgres 16']
+
+function describeOn(name: string, suite: Suite, engines: Product['engine'][], more: () => Promise<Record<string, string>>, leave16: boolean): void {
   for (const engine of engines.filter((one) => !beside || beside.engines.includes(one))) {
     const variable = engine === 'postgres 16' ? 'POSTGRES16_URL' : 'POSTGRES_URL'
     const url = engine === 'pglite' ? undefined : requireService(variable)
-    const left = engine === 'postgres 16' && process.env.SKIP_POSTGRES_16 === '1'
+    const left = engine === 'postgres 16' && leave16
     const skipped = engine !== 'pglite' && (!url || left)
     const way = engine === 'postgres 16' && requireService('PGBOUNCER_PATH') ? ' through PgBouncer' : ''
     describe.skipIf(skipped)(`${name} on ${engine}${way}${skipped ? ` (skipped: ${left ? 'left to .ci/full' : `no ${variable}`})` : ''}`, () => {

@@ -1,3 +1,32 @@
+import { exchange, functionOf } from '../function-text.ts'
+import { sql as wordsByTime } from './0017-words-by-time.ts'
+
+/**
+ * A coord is looked up in the index of coords on tables without statistics too. As `coord = …` it was planned there as a read of the whole namespace, as three
+ * equal columns seem to find no less than two and that index is a page flatter: bulks of 500 new coords took up to 5 s each, beside 9,000 memories, until the
+ * first autovacuum. As a range in the index' own order no other index serves as well.
+ */
+const at = (row: string, coord: string) => `${row}.coord >= ${coord} and ${row}.coord <= ${coord}`
+
+const store = exchange(
+  exchange(
+    functionOf(wordsByTime, 'store_memories'),
+    'o.namespace_key = s.scope_key and o.coord = x.coord limit 1',
+    `o.namespace_key = s.scope_key and ${at('o', 'x.coord')} order by o.coord limit 1`,
+  ),
+  `select o.memory_key, o.id, o.version, o.created_at from memories o
+        where o.tenant_id = p_tenant and x.target_key is null and o.namespace_key = n.scope_key and o.coord = x.coord`,
+  `(select o.memory_key, o.id, o.version, o.created_at from memories o
+        where o.tenant_id = p_tenant and x.target_key is null and o.namespace_key = n.scope_key and ${at('o', 'x.coord')} order by o.coord limit 1)`,
+)
+
+const importMemories = exchange(
+  functionOf(wordsByTime, 'import_memories'),
+  'exists (select from scopes s join memories c on c.tenant_id = p_tenant and c.namespace_key = s.scope_key and c.coord = x.coord\n        where s.tenant_id = p_tenant and s.namespace = x.namespace and s.user_id is null)',
+  `exists (select from scopes s cross join lateral (select from memories c where c.tenant_id = p_tenant and c.namespace_key = s.scope_key and ${at('c', 'x.coord')} order by c.coord limit 1) c
+        where s.tenant_id = p_tenant and s.namespace = x.namespace and s.user_id is null)`,
+)
+
 /**
  * A recall reads its tenant's own part of each table by name (shared/db/plans.ts): under the same policy as the table, for reading alone. Whatever writes goes
  * through the table.
@@ -17,4 +46,8 @@ begin
     end loop;
   end loop;
 end $parts$;
+
+${store}
+
+${importMemories}
 `
