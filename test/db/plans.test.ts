@@ -126,7 +126,8 @@ describeEngines(
 
     test('as of an instant, words, vectors and rows of a user are looked up by their keys, the closed ones too', async () => {
       const asOf = { user_id: 'u7', as_of: new Date(Date.now() - 5_400_000).toISOString() }
-      expectIndexed(await plans(/^with hits/, ask(asOf)), 'postings_term', 'closed_postings_term', 'memories_pkey', 'memory_versions_pkey')
+      expectIndexed(await plans(/^with hits/, ask(asOf)), 'postings_term', 'closed_postings_user', 'memories_pkey', 'memory_versions_pkey')
+      expectIndexed(await plans(/^with hits/, ask({ as_of: asOf.as_of })), 'postings_term', 'closed_postings_term')
       expectIndexed(await plans(/<=>/, ask({ ...asOf, mode: 'vector' })), 'vectors_user', 'closed_vectors_user', 'memories_pkey')
       expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { ...asOf, limit: 20 })), 'memories_user', 'memory_versions_user')
       expectIndexed(await plans(/from memory_versions m where/, (ctx) => listMemories(ctx, { as_of: asOf.as_of, limit: 20 })), 'memories_namespace', 'memory_versions_namespace')

@@ -47,6 +47,9 @@ begin
   end loop;
 end $parts$;
 
+-- a user's closed words stand together: by term first, a look back read those of all users of the namespace that begin alike (380 pages where these are 34)
+create index closed_postings_user on closed_postings (tenant_id, namespace_key, user_key, term, closed_at) include (memory_key, recorded_at, version, tf, len) where user_key is not null;
+
 ${store}
 
 ${importMemories}
