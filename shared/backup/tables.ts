@@ -27,8 +27,8 @@ export const archivedTables = [
 export type ArchivedTable = (typeof archivedTables)[number]
 /** Counted again from the texts by a restore. */
 export const rebuiltTables = ['postings', 'closed_postings'] as const
-/** Rows that say whose turn it is, which a restore makes from the outbox, and what is set aside of a quota, which the next store does. */
-export const remadeTables = ['outbox_ready', 'quota_blocks'] as const
+/** Rows that say whose turn it is, which a restore makes from the outbox; what is set aside of a quota, which the next store does; common words, which the next rollup counts. */
+export const remadeTables = ['outbox_ready', 'quota_blocks', 'word_counts'] as const
 
 export const isArchived = (name: string): name is ArchivedTable => (archivedTables as readonly string[]).includes(name)
 

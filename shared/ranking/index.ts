@@ -1,3 +1,4 @@
+export { type Budgeted, withinBudget } from './budget.ts'
 export type { Place } from './neighbours.ts'
 export { type Frequencies, idfOf, standsFor, type Word } from './occurrence.ts'
 export { bm25, edit, prefix, session, window } from './parameters.ts'

@@ -1,6 +1,6 @@
 import type { Sql } from '../db/index.ts'
 import { type Params, params } from '../filter/index.ts'
-import { asksWhen, type Line, oneEditFrom, type Parts, rank, repair, spell, standsFor, tellingOfTime, type Word } from '../ranking/index.ts'
+import { asksWhen, type Budgeted, type Line, oneEditFrom, type Parts, rank, repair, spell, standsFor, tellingOfTime, type Word, withinBudget } from '../ranking/index.ts'
 import type { Scope } from './scope.ts'
 import type { Hit, View } from './view.ts'
 import { candidates, largeScope } from './weights.ts'
@@ -17,11 +17,14 @@ export type LexicalArm = { hits: LexicalHit[]; most: number; candidates: number 
 export async function searchLexical(tx: Sql, scope: Scope, question: string, terms: string[], view: (p: Params) => View, asOf: string | undefined): Promise<LexicalArm> {
   if (!terms.length) return nothing
   const wanted = wantedOf(terms, scope, largeScope)
-  let found = await readLines(tx, scope, question, wanted, view)
+  let found = await readBudgeted(tx, scope, question, wanted, view)
   const speakers = new Set(found.lines.flatMap(({ speaker }) => speaker ?? []))
   const repaired = repair(spell(question), terms, found.df.keys(), speakers)
   const edits = repaired.unknown.length ? await findEdits(tx, scope, repaired.unknown, asOf) : undefined
-  if (edits?.size) found = await readLines(tx, scope, question, withWords(wanted, [...new Set([...edits.values()].flatMap((some) => [...some]))]), view)
+  if (edits?.size) {
+    const more = withWords(wanted, [...new Set([...edits.values()].flatMap((some) => [...some]))])
+    found = await readBudgeted(tx, scope, question, more, view)
+  }
   const { df, total } = found
   const lines = [...found.lines, ...(await readNeighbours(tx, scope, question, found.lines, view))].sort(inOrder)
   const asked = { text: question, words: repaired.words, terms: repaired.terms, ...(edits ? { edits } : {}) }
@@ -54,7 +57,28 @@ const toldIn = (question: string, p: Params) => (asksWhen(question) ? `left(m.te
 async function readLines(tx: Sql, scope: Scope, question: string, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
   const p = params([scope.tenantId])
   const [found] = await tx.query<FoundLines>(wordQuery(scope, wanted, view(p), p, toldIn(question, p)), p.values)
-  return found ? { lines: linesOf(found.lines), df: new Map(Object.entries(found.df ?? {})), total: Number(found.total) } : { lines: [], df: new Map(), total: 0 }
+  if (!found) return { lines: [], df: new Map(), total: 0 }
+  const df = new Map(Object.entries(found.df ?? {}))
+  // what was not read to its end is known by its count
+  for (const term of [...(wanted.common ?? []), ...(wanted.cut === undefined ? [] : wanted.words)]) df.set(term, wanted.df?.get(term) ?? df.get(term) ?? 0)
+  return { lines: linesOf(found.lines), df, total: Number(found.total) }
+}
+
+/** In a large scope the rare words choose, as far as it is known which are common there. Where they find too few, the rarest of the others does, up to the budget. */
+async function readBudgeted(tx: Sql, scope: Scope, question: string, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
+  if (wanted.ranges.length) return readLines(tx, scope, question, wanted, view)
+  const rows = await tx.query<{ term: string; memories: string }>(
+    'select c.term, c.memories from word_counts c where c.tenant_id = $1::integer and c.scope_key = $2::integer and c.term = any ($3::text[])',
+    [scope.tenantId, scope.key, wanted.words],
+  )
+  const df = new Map(rows.map(({ term, memories }) => [term, Number(memories)]))
+  const read = ({ selecting, common, cut }: Budgeted) => readLines(tx, scope, question, { ...wanted, words: selecting, common, df, cut }, view)
+  const budgeted = withinBudget(wanted.words, df, scope.memories)
+  const found = await read(budgeted)
+  if (!budgeted.common.length || found.total >= candidates.lexical) return found
+  const more = await read(withinBudget(budgeted.common, df, scope.memories))
+  const known = new Set(found.lines.map(({ key }) => key))
+  return { lines: [...found.lines, ...more.lines.filter(({ key }) => !known.has(key))], df: new Map([...more.df, ...found.df]), total: found.total + more.total }
 }
 
 /** For each of these terms, that nothing in the scope has, the words of the scope one edit away. */

@@ -7,8 +7,18 @@ import { candidates } from './weights.ts'
 
 /** Words from `first` up to, and without, `last`: they are compared byte by byte. */
 export type Range = { first: string; last: string }
-/** What is looked for: these words, or in ranges; what is none of the question's terms counts less. One kind alone is given: each costs its planning. */
-export type Wanted = { terms: readonly string[]; words: readonly string[]; ranges: readonly Range[] }
+/**
+ * What is looked for: these words, or in ranges; what is none of the question's terms counts less. One kind alone is given: each costs its planning. In a large scope
+ * `common` words choose nobody, and count where others chose; `df` tells in how many memories they are. `cut`: so many rows of the words at most.
+ */
+export type Wanted = {
+  terms: readonly string[]
+  words: readonly string[]
+  ranges: readonly Range[]
+  common?: readonly string[]
+  df?: ReadonlyMap<string, number>
+  cut?: number | undefined
+}
 
 /**
  * One row. Its lines are memories, a column an array (a row each would take twice as long to read): those with a word, the best `candidates.lexical` by BM25 of what they
@@ -42,7 +52,10 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
     const within = postingsAt(known, `${place} and p.term >= b.first and p.term < b.last`)
     const ends = [wanted.ranges.map(({ first }) => first), wanted.ranges.map(({ last }) => last)]
     hits = `select p.* from unnest(${ends.map((list) => p.add(list, 'text[]')).join(', ')}) b (first, last) cross join lateral (${within} offset 0) p`
-  } else hits = postingsAt(known, `${place} and p.term = any (${p.add(wanted.words, 'text[]')})`)
+  } else {
+    const all = postingsAt(known, `${place} and p.term = any (${p.add(wanted.words, 'text[]')})`)
+    hits = wanted.cut === undefined ? all : `select * from (${all}) p limit ${p.add(wanted.cut, 'bigint')}`
+  }
   const whole = wanted.ranges.length ? `case when f.term = any (${p.add(wanted.terms, 'text[]')}) then 1 else ${prefix.share} end` : '1'
   const features = featuresOf(told)
   return `with hits as materialized (${hits}
@@ -53,11 +66,30 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
        select h.memory_key${known ? ', max(h.closed) as closed' : ''}, string_agg(h.term || ' ' || h.tf || ' ' || h.len, ' ') as words,
          sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
        from hits h join frequency f on f.term = h.term group by h.memory_key
-     )
+     )${wanted.common?.length ? withCommon(wanted.common, wanted.df, known, n, p) : ''}
      select ${linesOf('l')} as lines, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
-     from (select s.memory_key, s.words, ${columns} from (select * from scored o order by o.score desc, o.memory_key) s
+     from (select s.memory_key, s.words, ${columns} from (select * from ${wanted.common?.length ? 'completed' : 'scored'} o order by o.score desc, o.memory_key) s
        -- row by row in the order of the score, until there are enough: conditions are looked at for few
        ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}) l`
+}
+
+/** The best by the rare words, with the common ones that they have too. */
+function withCommon(common: readonly string[], df: ReadonlyMap<string, number> | undefined, known: string | undefined, n: string, p: Params): string {
+  const counts = common.map((term) => df?.get(term) ?? 0)
+  const closed = known ? ', b.closed' : ''
+  // as an expression the term cannot lead the planner into the index of terms, which without statistics it would take for as good
+  const words = postingsAt(known, `p.tenant_id = $1::integer and p.memory_key = b.memory_key and p.term || '' = any (${p.add(common, 'text[]')})`)
+  return `, best as materialized (
+       select * from scored o order by o.score desc, o.memory_key limit ${candidates.withCommon}
+     ), weights as materialized (
+       select c.term, ln(1 + (greatest(${n}, c.df) - c.df + 0.5) / (c.df + 0.5)) * ${1 + bm25.k1}::double precision as weight
+       from unnest(${p.add(common, 'text[]')}, ${p.add(counts, 'double precision[]')}) c (term, df)
+     ), completed as materialized (
+       select b.memory_key${closed}, concat_ws(' ', b.words, string_agg(c.term || ' ' || c.tf || ' ' || c.len, ' ')) as words,
+         b.score + coalesce(sum(w.weight * c.tf / (c.tf + ${bm25.k1}::double precision * greatest(1::double precision, c.len / ${bm25.longFrom}::double precision))), 0) as score
+       from best b left join lateral (${words} offset 0) c on true
+       left join weights w on w.term = c.term group by b.memory_key${closed}, b.words, b.score
+     )`
 }
 
 const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`

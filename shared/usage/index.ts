@@ -1,3 +1,4 @@
+export { countWords } from './count-words.ts'
 export { tenantUsage, type Usage, type UsageBucket, UsageIn, type UsageOut } from './hours.ts'
 export { createReadMeter, type ReadMeter, type ReadUse } from './meter.ts'
 export { listNamespaces, listSessions, listUsers, type NamesPage, type NamespaceOut, NamespacesIn, type SessionOut, SessionsIn, type UserOut, UsersIn } from './names.ts'

@@ -44,6 +44,7 @@ async function fillQueues(product: Product, tenant: number): Promise<void> {
     await sql.query(
       `insert into links (tenant_id, id, from_key, to_key, type, weight, version, created_at, recorded_at) values (${id}, gen_random_uuid(), 1, 2, 'related', 1, 1, now(), now())`,
     )
+    await sql.query(`insert into word_counts (tenant_id, scope_key, term, memories) values (${id}, 1, 'w', 1)`)
     await sql.query(`insert into quota_blocks (tenant_id, block, under, day, writes, memories, bytes) values (${id}, 1, '-', current_date, 1, 1, 1)`)
     await sql.query(`insert into outbox_ready (tenant_id, not_before) values (${id}, now() + interval '1 day')`)
     await sql.query(`insert into vector_pending (tenant_id, memory_key, namespace_key, version, queued_at) values (${id}, -1, 1, 1, now())`)
