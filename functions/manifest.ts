@@ -155,7 +155,7 @@ export const manifest: readonly ManifestRow[] = [
     batchSize: 500,
     secrets: brokerSecrets,
   },
-  { ...worker, kind: 'job', name: 'rollup-usage', summary: 'folds usage rows into exact counters', everySeconds: 60 },
+  { ...worker, kind: 'job', name: 'rollup-usage', summary: 'folds usage rows into exact counters, counts the common words of large scopes', everySeconds: 60 },
   { ...worker, kind: 'job', name: 'expire', summary: 'moves memories whose time is over to history', everySeconds: 60 },
   {
     ...worker,

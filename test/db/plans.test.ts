@@ -163,6 +163,27 @@ describeEngines(
       }
     })
 
+    test('common words of a large scope are looked up by the memories that the rare ones chose', async () => {
+      await product().local.db.owner.maintenance((sql) =>
+        sql.query(
+          `insert into word_counts (tenant_id, scope_key, term, memories) select $1::integer, s.scope_key, w.term, 15000 from scopes s, unnest(array['w17', 'w400']) w (term)
+           where s.tenant_id = $1::integer and s.user_id is null and s.namespace = 'default'`,
+          [caller.tenantId],
+        ),
+      )
+      const asOf = new Date(Date.now() - 5_400_000).toISOString()
+      const asked = { query: 'w17 w400 w1200' }
+      expectIndexed(await plans(/completed as materialized/, ask(asked)), 'postings_term', 'postings_memory', 'memories_pkey')
+      expectIndexed(
+        await plans(/completed as materialized/, ask({ ...asked, as_of: asOf })),
+        'postings_term',
+        'postings_memory',
+        'closed_postings_term',
+        'closed_postings_memory',
+        'memories_pkey',
+      )
+    })
+
     test('a scope that has grown large is searched through the HNSW index that build-ann makes for it', async () => {
       const { worker, owner }: { worker: Database; owner: Database } = product().local.db
       expect(await buildAnn({ worker, owner }, largeScope, new AbortController().signal)).toMatchObject({ done: 1, remaining: false })
