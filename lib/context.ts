@@ -36,11 +36,12 @@ const keys = {
     takes: 'the id of Titan Text Embeddings v2, of Cohere Embed v3 or v4, or of an inference profile of one, such as eu.cohere.embed-v4:0',
   },
   embeddingDim: { shape: z.enum(['256', '512', '1024', '1536']).optional(), takes: 'as many numbers as the model gives: 256, 512, 1024, 1536' },
+  embeddingContext: { shape: z.enum(['previous-turn', 'none']).optional(), takes: 'previous-turn, none' },
   subnetIds: { shape: Subnets.optional(), takes: 'subnet ids in at least two zones, separated by commas' },
 }
 
 export type DeployContext = { [K in keyof typeof keys]: z.infer<(typeof keys)[K]['shape']> }
-export type BedrockModel = { model: string; dimension: string }
+export type BedrockModel = { model: string; dimension: string; context: string | undefined }
 export type GivenVpc = { vpcId: string; vpcCidr: string; subnetIds: string[] }
 
 /** Reads the context keys of `cdk deploy -c key=value`. @throws ContextError */
@@ -63,8 +64,10 @@ export function givenVpc({ vpcId, vpcCidr, subnetIds }: DeployContext): GivenVpc
 }
 
 /** The model of Bedrock that embeds, or undefined for the built-in embedder. @throws ContextError when only its id or only its dimension is named */
-export function givenModel({ bedrockModel, embeddingDim }: DeployContext): BedrockModel | undefined {
-  if (bedrockModel && embeddingDim) return { model: bedrockModel, dimension: embeddingDim }
-  if (!bedrockModel && !embeddingDim) return undefined
-  throw new ContextError('The context keys "bedrockModel" and "embeddingDim" belong together: give both to embed by Bedrock, or neither for the built-in embedder.')
+export function givenModel({ bedrockModel, embeddingDim, embeddingContext: context }: DeployContext): BedrockModel | undefined {
+  if (bedrockModel && embeddingDim) return { model: bedrockModel, dimension: embeddingDim, context }
+  if (!bedrockModel && !embeddingDim && !context) return undefined
+  throw new ContextError(
+    'The context keys "bedrockModel" and "embeddingDim" belong together: give both (and "embeddingContext" with them alone) to embed by Bedrock, or none for the built-in embedder.',
+  )
 }

@@ -4,11 +4,12 @@ import type { BedrockModel } from './context.ts'
 import type { Handler } from './handler.ts'
 
 /** Every handler knows the model, as vectors are named by it; those that embed may invoke it, and nothing else of Bedrock. */
-export function embedByBedrock(handlers: Iterable<Handler>, { model, dimension }: BedrockModel): void {
+export function embedByBedrock(handlers: Iterable<Handler>, { model, dimension, context }: BedrockModel): void {
   for (const handler of handlers) {
     handler.setVariable('EMBEDDER', 'bedrock')
     handler.setVariable('EMBEDDING_MODEL', model)
     handler.setVariable('EMBEDDING_DIM', dimension)
+    if (context) handler.setVariable('EMBEDDING_CONTEXT', context)
     if (handler.row.embeds) handler.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ['bedrock:InvokeModel'], resources: resourcesOf(Stack.of(handler), model) }))
   }
 }

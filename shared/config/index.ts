@@ -39,6 +39,7 @@ const variables = z.object({
   EMBEDDING_DIM: count(1, 4000).default(384),
   EMBEDDING_API_KEY: z.string().optional(),
   EMBEDDING_MAX_CHARACTERS: count(100, 1_000_000).optional(),
+  EMBEDDING_CONTEXT: z.enum(['previous-turn', 'none']).optional(),
   EMBEDDING_TIMEOUT_MS: count(100, 120_000).default(10_000),
   BEDROCK_ENDPOINT: url('http', 'https').optional(),
   BREAKER_FAILURES: count(3, 1_000).default(5),
@@ -49,6 +50,7 @@ const variables = z.object({
   EMBEDDING_NEXT_DIM: count(1, 4000).optional(),
   EMBEDDING_NEXT_API_KEY: z.string().optional(),
   EMBEDDING_NEXT_MAX_CHARACTERS: count(100, 1_000_000).optional(),
+  EMBEDDING_NEXT_CONTEXT: z.enum(['previous-turn', 'none']).optional(),
   REEMBED_PER_SECOND: count(1, 100_000).default(100),
   AUTH_MODE: z.enum(['open', 'token', 'mixed']).optional(),
   AUTH_OPEN_IN_CONTAINER: z.enum(['0', '1']).default('0'),
@@ -156,6 +158,12 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
   if (mode === 'token' && !values.SOMA_API_TOKEN && !given.SOMA_API_TOKEN_SECRET_ARN) throw new ConfigError('AUTH_MODE got "token": it needs SOMA_API_TOKEN.')
   if (values.EMBEDDER === 'http' && !(values.EMBEDDING_URL && values.EMBEDDING_MODEL)) throw new ConfigError('EMBEDDER got "http": it needs EMBEDDING_URL and EMBEDDING_MODEL.')
   if (values.EMBEDDER === 'bedrock' && !(values.EMBEDDING_MODEL && values.AWS_REGION)) throw new ConfigError('EMBEDDER got "bedrock": it needs EMBEDDING_MODEL and AWS_REGION.')
+  for (const [embedder, context] of [
+    ['EMBEDDER', 'EMBEDDING_CONTEXT'],
+    ['EMBEDDER_NEXT', 'EMBEDDING_NEXT_CONTEXT'],
+  ] as const)
+    if (values[embedder] === 'hash' && values[context] === 'previous-turn')
+      throw new ConfigError(`${context} got "previous-turn": the hash embedder embeds a memory alone; take none, or another ${embedder}.`)
   if (values.EMBEDDER_NEXT && !values.EMBEDDING_NEXT_DIM) throw new ConfigError(`EMBEDDER_NEXT got "${values.EMBEDDER_NEXT}": it needs EMBEDDING_NEXT_DIM.`)
   if (values.EMBEDDER_NEXT === 'http' && !(values.EMBEDDING_NEXT_URL && values.EMBEDDING_NEXT_MODEL))
     throw new ConfigError('EMBEDDER_NEXT got "http": it needs EMBEDDING_NEXT_URL and EMBEDDING_NEXT_MODEL.')

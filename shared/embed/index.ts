@@ -6,9 +6,11 @@ import { hashEmbedder } from './hash.ts'
 import { httpEmbedder } from './http.ts'
 import type { Embedder } from './port.ts'
 import { servedEmbedder } from './served.ts'
+import { baseModel, withPreviousTurn } from './turn.ts'
 
 export type { EmbedCall, Embedder } from './port.ts'
 export { isRefusal, plainText } from './refusal.ts'
+export { baseModel, previousTurn, type Said, type Turn, takesPreviousTurn, textOfTurn, withPreviousTurn } from './turn.ts'
 export { vectorText } from './vectors.ts'
 export { hashEmbedder }
 
@@ -23,14 +25,15 @@ export function createEmbedder(config: Config, breakers: Breakers = ownBreakers(
 function embedderFor(config: Config, breakers: Breakers, dependency: 'embedder' | 'embedder_next'): Embedder {
   const { EMBEDDING_DIM: dimension, EMBEDDING_TIMEOUT_MS: timeoutMs } = config
   if (config.EMBEDDER === 'hash') return hashEmbedder(dimension)
-  const model = config.EMBEDDING_MODEL as string
+  const asked = config.EMBEDDING_MODEL as string
+  const model = config.EMBEDDING_CONTEXT === 'none' ? asked : withPreviousTurn(asked)
   const most = config.EMBEDDING_MAX_CHARACTERS ?? Number.POSITIVE_INFINITY
   const breaker = breakers.of(dependency, { timeoutMs, retries: 2 })
   if (config.EMBEDDER === 'bedrock') {
-    const { batch, characters } = bedrockEmbedder({ model, dimension, region: config.AWS_REGION as string, endpoint: config.BEDROCK_ENDPOINT })
+    const { batch, characters } = bedrockEmbedder({ model: asked, dimension, region: config.AWS_REGION as string, endpoint: config.BEDROCK_ENDPOINT })
     return servedEmbedder({ model, dimension }, batch, breaker, Math.min(most, characters))
   }
-  const batch = httpEmbedder({ url: config.EMBEDDING_URL as string, model, dimension, apiKey: config.EMBEDDING_API_KEY })
+  const batch = httpEmbedder({ url: config.EMBEDDING_URL as string, model: asked, dimension, apiKey: config.EMBEDDING_API_KEY })
   return servedEmbedder({ model, dimension }, batch, breaker, most)
 }
 
@@ -44,6 +47,7 @@ export function createNextEmbedder(config: Config, breakers: Breakers = ownBreak
     EMBEDDING_DIM: config.EMBEDDING_NEXT_DIM as number,
     EMBEDDING_API_KEY: config.EMBEDDING_NEXT_API_KEY,
     EMBEDDING_MAX_CHARACTERS: config.EMBEDDING_NEXT_MAX_CHARACTERS,
+    EMBEDDING_CONTEXT: config.EMBEDDING_NEXT_CONTEXT,
   }
   return embedderFor({ ...config, ...next }, breakers, 'embedder_next')
 }
@@ -51,9 +55,12 @@ export function createNextEmbedder(config: Config, breakers: Breakers = ownBreak
 /** The embedders a process has: of EMBEDDER, and of EMBEDDER_NEXT. */
 export type Embedders = { embedder: Embedder; next?: Embedder | undefined }
 
-/** That of this model; where the process has none, one that cannot be used and says what is missing. */
+/** That of this model; where the process has none, one that cannot be used and says what is missing. A server's model is the same, whatever texts it is given. */
 export function embedderOf({ embedder, next }: Embedders, model: { name: string; dimension: number }): Embedder {
-  return [embedder, next].find((one) => one && isOf(one, model)) ?? { model: model.name, dimension: model.dimension, embed: () => Promise.reject(missing(model)) }
+  const own = [embedder, next].find((one) => one && isOf(one, model))
+  if (own) return own
+  const same = [embedder, next].find((one) => one && isOf({ ...one, model: baseModel(one.model) }, { ...model, name: baseModel(model.name) }))
+  return same ? { ...same, model: model.name } : { model: model.name, dimension: model.dimension, embed: () => Promise.reject(missing(model)) }
 }
 
 export const isOf = (embedder: Embedder, model: { name: string; dimension: number }): boolean => embedder.model === model.name && embedder.dimension === model.dimension

@@ -9,6 +9,7 @@ const batchCharacters = 256 * 1024
 export function servedEmbedder(model: Pick<Embedder, 'model' | 'dimension'>, embedBatch: EmbedBatch, breaker: Breaker, most = Number.POSITIVE_INFINITY): Embedder {
   return {
     ...model,
+    ...(Number.isFinite(most) ? { characters: most } : {}),
     async embed(texts, { purpose = 'document', ...call } = {}) {
       const vectors: Float32Array[] = []
       for (const batch of batchesOf(texts.map((text) => cutTo(text, most)))) vectors.push(...(await breaker.run((signal) => embedBatch(batch, signal, purpose), call)))

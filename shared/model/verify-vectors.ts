@@ -1,8 +1,8 @@
 import { type Database, singly } from '../db/index.ts'
-import { type Embedders, embedderOf } from '../embed/index.ts'
+import { type Embedders, embedderOf, takesPreviousTurn } from '../embed/index.ts'
 import type { JobReport } from '../handler/index.ts'
 import { forEachTenant } from '../tenant/index.ts'
-import { countIndex, liveCollections, type Model, modelsInUse, type VectorEngine, verifyCollection } from '../vector/index.ts'
+import { countIndex, liveCollections, type Model, modelsInUse, sweepOvertaken, type VectorEngine, verifyCollection } from '../vector/index.ts'
 import { fillTenant } from './fill.ts'
 
 export type VerifyDeps = Embedders & {
@@ -13,7 +13,7 @@ export type VerifyDeps = Embedders & {
 }
 /**
  * `missing`: memories without a vector that do not wait for one, and vectors that the second engine has not; `stale`: vectors of a version that is not the present
- * one, in either. Both as they were found; `repaired` is how many of them are in order now. `engine_vectors`: null where there is no engine, or no collection that serves.
+ * one, in either, or behind a turn that is not the one before it any more. Both as they were found; `repaired` is how many of them are in order now. `engine_vectors`: null where there is no engine, or no collection that serves.
  */
 export type VectorCheck = { memories: number; vectors: number; engine_vectors: number | null; missing: number; stale: number; repaired: number }
 const nothing: VectorCheck = { memories: 0, vectors: 0, engine_vectors: null, missing: 0, stale: 0, repaired: 0 }
@@ -45,6 +45,7 @@ export async function verifyTenant(deps: VerifyDeps, tenantId: number, model: Mo
   const own = models.find((one) => one.model === model.name && one.dimension === model.dimension)
   const check: VectorCheck = { ...nothing, memories, vectors: own?.vectors ?? 0, missing: own?.missing ?? memories, stale: own?.stale ?? 0 }
   if (repair && check.stale) check.repaired += await removeStale(worker, tenantId, model)
+  if (takesPreviousTurn(model.name)) check.stale += await sweepOvertaken(singly(worker, { role: 'soma_worker', tenantId, readOnly: !repair }), tenantId, model.key, repair)
   if (repair && (check.missing || check.stale)) {
     const onBatch = async (written: number) => {
       check.repaired += written

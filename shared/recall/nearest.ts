@@ -1,7 +1,8 @@
 import type { Sql } from '../db/index.ts'
-import { type EmbedCall, type Embedder, vectorText } from '../embed/index.ts'
+import { type EmbedCall, type Embedder, takesPreviousTurn, vectorText } from '../embed/index.ts'
 import type { Params } from '../filter/index.ts'
 import { sourcesAt } from '../memory/index.ts'
+import { embeddedBy, type Unembedded, withPrevious } from '../vector/index.ts'
 import type { LexicalHit } from './lexical.ts'
 import type { Scope } from './scope.ts'
 import { type Found, type Hit, type HitRow, hitColumns, hitOf, memoryOfHit, type View } from './view.ts'
@@ -85,22 +86,25 @@ function closedVectors(scope: string, known: string): string {
   return `from closed_vectors v where ${scope} and v.closed_at > ${known} and v.recorded_at <= ${known}`
 }
 
-export type TailRow = HitRow & { text: string }
+export type TailRow = HitRow & Unembedded
 
-/** What was stored but not indexed yet, newest first; one row more than recall embeds tells that there are more. */
-export function readTail(tx: Sql, scope: Scope, view: View, p: Params): Promise<TailRow[]> {
+/** What was stored but not indexed yet, newest first, as `model` is to embed it; one row more than recall embeds tells that there are more. */
+export function readTail(tx: Sql, scope: Scope, model: string, view: View, p: Params): Promise<TailRow[]> {
   const own = scope.column === 'user_key' ? ` and q.user_key = ${p.add(scope.key, 'integer')}` : ''
-  return tx.query<TailRow>(
-    `select q.memory_key, m.text, m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at, false as closed
+  const found = `select m.memory_key, m.version, m.text, m.speaker, m.session_key, m.occurred_at, m.created_at, m.expires_at, m.importance
      from vector_pending q join memories m on m.tenant_id = q.tenant_id and m.memory_key = q.memory_key and m.version = q.version
-     where q.tenant_id = $1::integer and q.namespace_key = ${p.add(scope.namespaceKey, 'integer')}${own} and ${sourcesAt(view.known)[0]?.condition} and ${view.conditions} order by q.memory_key desc limit ${tailSize + 1}`,
+     where q.tenant_id = $1::integer and q.namespace_key = ${p.add(scope.namespaceKey, 'integer')}${own} and ${sourcesAt(view.known)[0]?.condition} and ${view.conditions} order by q.memory_key desc limit ${tailSize + 1}`
+  const previous = takesPreviousTurn(model) ? { column: 'c.previous', join: withPrevious('m') } : { column: 'null as previous', join: '' }
+  return tx.query<TailRow>(
+    `select m.memory_key, m.version, m.text, m.speaker, ${previous.column}, m.importance, coalesce(m.occurred_at, m.created_at) as occurred_at, false as closed
+     from (${found}) m ${previous.join} order by m.memory_key desc`,
     p.values,
   )
 }
 
 /** Embeds the tail, so that a store is found by meaning from its answer on. */
 export async function searchTail(rows: TailRow[], query: Float32Array, embedder: Embedder, call: EmbedCall): Promise<VectorHit[]> {
-  const texts = rows.map((row) => row.text)
+  const texts = embeddedBy(embedder, rows).map((row) => row.text)
   const vectors = await embedder.embed(texts, call)
   return rows.map((row, i) => ({ ...hitOf(row), cosine: dot(query, vectors[i] as Float32Array) }))
 }

@@ -145,7 +145,7 @@ async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, t
   }
   if (query && scope.hasTail && input.consistency === 'read_your_writes') {
     const p = params([tenantId])
-    found.tail = await readTail(tx, scope, view(p), p)
+    found.tail = await readTail(tx, scope, model.model, view(p), p)
   }
   return found
 }

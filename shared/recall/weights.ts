@@ -1,3 +1,5 @@
+import { baseModel } from '../embed/index.ts'
+
 /** Every number of the search and of the fusion of its arms; those of the ranking by words are in shared/ranking. */
 
 /**
@@ -6,7 +8,7 @@
  */
 const semanticWeights: Record<string, number> = { 'hash-trigram-1': 0 }
 const usualWeight = 0.5
-export const semanticWeight = (model: string): number => semanticWeights[model] ?? usualWeight
+export const semanticWeight = (model: string): number => semanticWeights[baseModel(model)] ?? usualWeight
 
 /**
  * Candidates that each arm may bring. `withCommon`: of the memories with a rare word so many, whose common words are looked up then, compete for the places of the words. `withNeighbours`: of those of the words the best, whose neighbours in the session are looked at. Measured: 150 are as good as all,

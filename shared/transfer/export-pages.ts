@@ -16,11 +16,13 @@ const lastKey = (table: string, columns: string, where: string) => `
       select ${columns}, t.bytes from ${table} t where t.tenant_id = $1::integer and ${where} order by ${columns} limit ${page.rows}) t window w as (order by ${columns})) t
   where t.n = 1 or t.bytes <= ${page.bytes} order by t.n desc limit 1`
 
-/** The vector of the model that recall uses, or of the one that came last. */
+/** The vector of the model that recall uses, or of the one that came last; none that holds a turn which is not here any more. */
 const vectorOf = (table: string) => `left join lateral (
-    select v.embedding::text as embedding, e.name as embedding_model, e.dimension as embedding_dim from ${table} v join embedding_models e on e.model_key = v.model_key
-    where v.tenant_id = $1::integer and v.memory_key = m.memory_key and v.version = m.version order by e.name = $6::text and e.dimension = $7::integer desc, v.model_key desc limit 1) v on true`
-const vectorColumns = ', v.embedding, v.embedding_model, v.embedding_dim'
+    select v.embedding::text as embedding, e.name as embedding_model, e.dimension as embedding_dim,
+      case when c.id is not null then json_build_object('id', c.id, 'version', v.context_version) end as embedding_context
+    from ${table} v join embedding_models e on e.model_key = v.model_key left join memories c on c.tenant_id = $1::integer and c.memory_key = v.context_key
+    where v.tenant_id = $1::integer and v.memory_key = m.memory_key and v.version = m.version and (v.context_key is null or c.id is not null) order by e.name = $6::text and e.dimension = $7::integer desc, v.model_key desc limit 1) v on true`
+const vectorColumns = ', v.embedding, v.embedding_model, v.embedding_dim, v.embedding_context'
 
 export type Model = { model: string; dimension: number }
 export type MemoriesPage = {

@@ -49,6 +49,8 @@ const stored = {
   embedding: z.array(z.number().min(-largestComponent).max(largestComponent)).min(1).max(4000).optional(),
   embedding_model: z.string().min(1).max(256).optional(),
   embedding_dim: z.number().int().min(1).max(4000).optional(),
+  /** The turn that was embedded before it. */
+  embedding_context: z.strictObject({ id: Uuid, version: Version }).optional(),
 }
 
 type Stored = z.output<z.ZodObject<typeof stored>>
@@ -62,7 +64,7 @@ const checks: readonly Check[] = [
   [
     (line) =>
       line.embedding === undefined
-        ? line.embedding_model === undefined && line.embedding_dim === undefined
+        ? line.embedding_model === undefined && line.embedding_dim === undefined && line.embedding_context === undefined
         : line.embedding_model !== undefined && line.embedding_dim === line.embedding.length,
     'embedding',
     'needs embedding_model, and embedding_dim as its length',

@@ -1,13 +1,13 @@
 import type { Database } from '../db/index.ts'
-import type { PreparedItem } from '../memory/index.ts'
 import type { Ctx } from '../tenant/index.ts'
 import type { LineProblem } from './parse-line.ts'
+import type { LineContext, PreparedLine } from './prepare-line.ts'
 
 /** Who stores, and through what each statement goes. */
 export type Writer = Pick<Ctx, 'tenantId' | 'actor' | 'requestId' | 'traceparent' | 'scopes'> & { app: Pick<Database, 'statement'> }
 
 /** A memory or a version, prepared: its row as import_line takes it, its words, and where it stands in the file. */
-export type Entry = { line: number; kind: 'memory' | 'version'; item: PreparedItem }
+export type Entry = { line: number; kind: 'memory' | 'version'; item: PreparedLine }
 /** The versions of one memory in order, and the memory itself where it is in this call. */
 export type Group = { id: string; entries: Entry[]; coord: string | undefined; bytes: number; words: number }
 export type LinkEntry = { line: number; row: Record<string, unknown> & { id: string } }
@@ -33,9 +33,11 @@ export async function writeGroups(ctx: Writer, groups: readonly Group[], partial
   const places: number[] = []
   const terms: string[] = []
   const frequencies: number[] = []
+  const contexts: (LineContext & { i: number })[] = []
   for (const [index, { entries }] of groups.filter((group) => group.entries.length).entries()) {
     for (const { item } of entries) {
       const i = rows.push({ ...item.row, i: rows.length + 1, g: index + 1 })
+      if (item.context) contexts.push({ ...item.context, i })
       for (const [term, tf] of item.terms) {
         places.push(i)
         terms.push(term)
@@ -44,14 +46,11 @@ export async function writeGroups(ctx: Writer, groups: readonly Group[], partial
     }
   }
   if (!rows.length) return []
-  return statuses(ctx, 'select import_memories($1::integer, $2::jsonb, $3::jsonb, $4::integer[], $5::text[], $6::smallint[]) as statuses', [
-    ctx.tenantId,
-    JSON.stringify(rows),
-    callOf(ctx, partial === undefined ? {} : { partial }),
-    places,
-    terms,
-    frequencies,
-  ])
+  const written = 'select import_memories($1::integer, $2::jsonb, $3::jsonb, $4::integer[], $5::text[], $6::smallint[]) as statuses'
+  const values = [ctx.tenantId, JSON.stringify(rows), callOf(ctx, partial === undefined ? {} : { partial }), places, terms, frequencies]
+  if (!contexts.length) return statuses(ctx, written, values)
+  const text = `with written as materialized (${written}) select w.statuses, take_contexts($1::integer, w.statuses, $7::jsonb)::text as taken from written w`
+  return statuses(ctx, text, [...values, JSON.stringify(contexts)])
 }
 
 /** One transaction, as above. @throws AppError */

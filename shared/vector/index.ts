@@ -8,5 +8,5 @@ export { type Models, modelsInUse, modelsReader, resolveModel } from './models.t
 export { type Engine, type EngineQuery, type EngineRow, mostPlaces, type Narrow, type Place, type VectorEngine } from './port.ts'
 export { type PutDeps, placeName, putVectors } from './put.ts'
 export { type Model, type Roles, readRoles } from './roles.ts'
+export { type Embedded, embeddedBy, type Previous, previousColumn, sweepOvertaken, type Unembedded, withPrevious } from './turns.ts'
 export { type Divergence, type EngineCheck, verifyCollection } from './verify-collection.ts'
-export { type Embedded, writeVectors } from './write-vectors.ts'

@@ -22,11 +22,11 @@ export function modelsReader(worker: Database, { model, dimension }: Pick<Embedd
   }
 }
 
-/** The models whose vectors are made: those with a part, or the configured one where no other was ever introduced. */
-export async function modelsInUse(worker: Database, { model, dimension }: Pick<Embedder, 'model' | 'dimension'>): Promise<Model[]> {
+/** The models whose vectors are made: the one that is searched, or the configured one where no other was ever introduced; and the one that is kept beside. */
+export async function modelsInUse(worker: Database, { model, dimension }: Pick<Embedder, 'model' | 'dimension'>): Promise<[Model] | [Model, Model]> {
   const roles = await readRoles(singly(worker, { role: 'soma_worker', tenantId: null, readOnly: true }))
   if (!roles) return [{ key: await resolveModel(worker, { model, dimension }), name: model, dimension }]
-  return [roles.searched, ...(roles.kept ? [roles.kept] : [])]
+  return roles.kept ? [roles.searched, roles.kept] : [roles.searched]
 }
 
 const models = new WeakMap<Database, Map<string, number>>()

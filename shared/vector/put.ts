@@ -3,7 +3,8 @@ import { AppError } from '../problem/index.ts'
 import { liveCollections } from './collections.ts'
 import { keptOf, rowsOf } from './engine-rows.ts'
 import type { EngineRow, Place, VectorEngine } from './port.ts'
-import { type Embedded, writeVectors } from './write-vectors.ts'
+import type { Embedded } from './turns.ts'
+import { writeVectors } from './write-vectors.ts'
 
 export type PutDeps = { worker: Database; engine?: VectorEngine | undefined }
 const attempts = 4
@@ -19,7 +20,9 @@ export async function putVectors({ worker, engine }: PutDeps, tenantId: number, 
   for (let attempt = 1; attempt <= attempts; attempt++) {
     const collections = (await liveCollections(sql, modelKey)).map(({ name }) => name)
     const engineRows = collections.length ? await rowsOf(sql, tenantId, rows, vectors) : []
-    for (const collection of collections) await putRows(engine, collection, tenantId, engineRows)
+    // a version whose turn has changed has its place already, with another vector
+    const again = rows.some((row) => row.context !== undefined)
+    for (const collection of collections) await putRows(engine, collection, tenantId, engineRows, again)
     // a collection whose building began meanwhile does not have them, and its builder may have passed them by
     const { searched, unheard } = await writeVectors(sql, tenantId, modelKey, rows, vectors, collections)
     if (!unheard) return searched
@@ -51,19 +54,22 @@ export async function removeGone({ worker, engine }: PutDeps & { engine: VectorE
 }
 
 /**
- * Inserts what is not there yet. Milvus could also upsert, but loses rows by it where a field is the partition key (seen with 2.3.5: of 1,000 upserted 13 were
+ * Inserts what is not there yet; `again`: what is there is made anew. Milvus could also upsert, but loses rows by it where a field is the partition key (seen with 2.3.5: of 1,000 upserted 13 were
  * there); a place says its version, so what is there is right. Two that insert one place at the same moment leave it twice, which is one for whoever searches.
  */
-export async function insertAbsent(engine: VectorEngine, collection: string, tenantId: number, rows: EngineRow[]): Promise<void> {
-  const known = new Set((await engine.placesOf(collection, tenantId, keysOf(rows), false)).map(placeName))
-  const absent = rows.filter((row) => !known.has(placeName(row)))
+export async function insertAbsent(engine: VectorEngine, collection: string, tenantId: number, rows: EngineRow[], again = false): Promise<void> {
+  const wanted = new Set(rows.map(placeName))
+  const known = (await engine.placesOf(collection, tenantId, keysOf(rows), again)).filter((place) => wanted.has(placeName(place)))
+  if (again && known.length) await engine.remove(collection, tenantId, known)
+  const names = new Set(again ? [] : known.map(placeName))
+  const absent = rows.filter((row) => !names.has(placeName(row)))
   if (absent.length) await engine.insert(collection, absent)
 }
 
 /** Afterwards they are found; earlier versions of them are gone. @throws AppError unavailable when the engine took them and does not show them */
-export async function putRows(engine: VectorEngine, collection: string, tenantId: number, rows: EngineRow[]): Promise<void> {
+export async function putRows(engine: VectorEngine, collection: string, tenantId: number, rows: EngineRow[], again = false): Promise<void> {
   if (!rows.length) return
-  await insertAbsent(engine, collection, tenantId, rows)
+  await insertAbsent(engine, collection, tenantId, rows, again)
   const places = await engine.placesOf(collection, tenantId, keysOf(rows), true)
   const versions = new Map(rows.map((row) => [row.memoryKey, row.version]))
   const shown = new Set(places.map(placeName))

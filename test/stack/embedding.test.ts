@@ -31,16 +31,23 @@ test('an inference profile takes the right to itself and to its model in every r
   ])
 })
 
+test('what is embedded is set where it is given, and left to the default elsewhere', () => {
+  expect(synth({ context: titan }).environment('recall').EMBEDDING_CONTEXT).toBeUndefined()
+  const synthesised = synth({ context: { ...titan, embeddingContext: 'none' } })
+  for (const { name } of manifest) expect(synthesised.environment(name).EMBEDDING_CONTEXT).toBe('none')
+})
+
 test('without one nobody may, and nothing is set', () => {
   const synthesised = synth()
   for (const { name } of manifest) expect([invoked(synthesised, name), synthesised.environment(name).EMBEDDER]).toEqual([[], undefined])
 })
 
 test('half a model is not guessed, and another one refused', () => {
-  expect(() => synth({ context: { bedrockModel: titan.bedrockModel } })).toThrow(/belong together/)
+  for (const half of [{ bedrockModel: titan.bedrockModel }, { embeddingContext: 'none' }]) expect(() => synth({ context: half })).toThrow(/belong together/)
   for (const wrong of [
     { ...titan, bedrockModel: 'meta.llama3-8b' },
     { ...titan, embeddingDim: '384' },
+    { ...titan, embeddingContext: 'all' },
   ])
     expect(() => synth({ context: wrong })).toThrow(ContextError)
 })

@@ -24,7 +24,9 @@ export async function startModelServer(dimension: number) {
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/v1/embeddings`
   return Object.assign(server, {
     url,
-    embedder: (model: string) => createEmbedder(parseConfig({ EMBEDDER: 'http', EMBEDDING_URL: url, EMBEDDING_MODEL: model, EMBEDDING_DIM: String(dimension) })),
+    /** One that embeds a memory alone, unless told otherwise. */
+    embedder: (model: string, context: 'none' | 'previous-turn' = 'none') =>
+      createEmbedder(parseConfig({ EMBEDDER: 'http', EMBEDDING_URL: url, EMBEDDING_MODEL: model, EMBEDDING_DIM: String(dimension), EMBEDDING_CONTEXT: context })),
     async close() {
       http.closeAllConnections()
       http.close()

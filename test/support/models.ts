@@ -22,6 +22,7 @@ export async function startNewModel(): Promise<Record<string, string>> {
     EMBEDDING_NEXT_URL: of().url,
     EMBEDDING_NEXT_MODEL: newModel,
     EMBEDDING_NEXT_DIM: String(dimension),
+    EMBEDDING_NEXT_CONTEXT: 'none',
     REEMBED_PER_SECOND: '100000',
     BREAKER_FAILURES: '1000',
   }
