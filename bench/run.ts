@@ -17,7 +17,9 @@ import { store } from './store.ts'
 import { transfer } from './transfer.ts'
 
 /** `size` is how many memories, where a benchmark lets one choose; `data` a file of somebody else's. */
-export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined }
+export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined }
+/** A server with OpenAI's embeddings API, instead of the hash embedder. */
+type Embedder = { url: string; model: string; dimension: string; context: string | undefined }
 const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = { store, load, recall, quality, 'as-of': asOf, graph, transfer, backup, outbox }
 /** These bring up what they need by themselves. */
 const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos }
@@ -40,25 +42,50 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
   --size N    so many memories (thousands), for transfer, backup and outbox (20,000 with --short); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
+  --embedder URL --model NAME --dimension N  embeds by a server with OpenAI's API (bench/minilm.py is one), behind the turn before it unless --context none
 PostgreSQL is started for the run, unless POSTGRES_URL names a superuser's server.`
 
 function parseCommandLine() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { short: { type: 'boolean', default: false }, embedded: { type: 'boolean', default: false }, size: { type: 'string' }, data: { type: 'string' } },
+    options: {
+      short: { type: 'boolean', default: false },
+      embedded: { type: 'boolean', default: false },
+      size: { type: 'string' },
+      data: { type: 'string' },
+      embedder: { type: 'string' },
+      model: { type: 'string' },
+      dimension: { type: 'string' },
+      context: { type: 'string' },
+    },
   })
   const size = values.size === undefined ? undefined : Number(values.size)
   const [name = ''] = positionals
   const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
   const alone = Object.hasOwn(standing, name) ? standing[name] : undefined
-  if (!(benchmark || alone) || positionals.length !== 1 || (size !== undefined && !(Number.isInteger(size) && size > 0))) throw new Error(usage)
-  return { name, benchmark, alone, options: { ...values, size, data: values.data } }
+  const { embedder: url, model, dimension, context } = values
+  const embedder = url && model && dimension ? { url, model, dimension, context } : undefined
+  if (
+    !(benchmark || alone) ||
+    positionals.length !== 1 ||
+    Boolean(url ?? model ?? dimension ?? context) !== Boolean(embedder) ||
+    (size !== undefined && !(Number.isInteger(size) && size > 0))
+  )
+    throw new Error(usage)
+  return { name, benchmark, alone, options: { short: values.short, embedded: values.embedded, size, data: values.data, embedder } }
 }
 
-async function machineLine(product: Product, { short }: Options): Promise<string> {
+async function machineLine(product: Product, { short, embedder }: Options): Promise<string> {
   const [row] = await product.sql(`select split_part(version(), ' on ', 1) as version, current_setting('fsync') as fsync, current_setting('shared_buffers') as buffers`)
   const engine = product.embedded ? `${row?.version} embedded (PGlite: no fsync)` : `${row?.version}, fsync ${row?.fsync}, shared_buffers ${row?.buffers}`
-  return `${availableParallelism()} cores (${cpus()[0]?.model ?? process.arch}), Node ${process.versions.node}, ${engine}, loopback HTTP, 384 dimensions (hash embedder)${short ? ', --short' : ''}`
+  const vectors = embedder ? `${embedder.dimension} dimensions (${embedder.model}, ${embedder.context ?? 'previous-turn'})` : '384 dimensions (hash embedder)'
+  return `${availableParallelism()} cores (${cpus()[0]?.model ?? process.arch}), Node ${process.versions.node}, ${engine}, loopback HTTP, ${vectors}${short ? ', --short' : ''}`
+}
+
+function embedBy({ url, model, dimension, context }: Embedder): Record<string, string> {
+  // a model on a busy machine may take its time
+  const patience = { EMBEDDING_TIMEOUT_MS: '120000' }
+  return { EMBEDDER: 'http', EMBEDDING_URL: url, EMBEDDING_MODEL: model, EMBEDDING_DIM: dimension, ...(context ? { EMBEDDING_CONTEXT: context } : {}), ...patience }
 }
 
 /** Rejects on Ctrl-C, SIGTERM, or when the run takes too long, so that the cleaning up happens all the same. */
@@ -74,7 +101,7 @@ async function main(): Promise<void> {
   await using cleanUp = new AsyncDisposableStack()
   const work = async () => {
     if (!benchmark) return alone?.(options, cleanUp)
-    const product = await openProduct(options.embedded, cleanUp)
+    const product = await openProduct(options.embedded, cleanUp, options.embedder && embedBy(options.embedder))
     console.log(`bench ${name}: ${await machineLine(product, options)}`)
     await benchmark(product, options)
   }
