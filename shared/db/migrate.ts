@@ -51,8 +51,8 @@ export const migrations = [
   transfers,
   vectorCollections,
   partsByName,
-  wordCounts,
   previousTurns,
+  wordCounts,
 ] as const
 export const schemaVersion = migrations.length
 
