@@ -5,7 +5,7 @@ import { type Globals, integer, jsonObject } from './globals.ts'
 import { answer, count, oneLine, table } from './output.ts'
 import { addScope, type ScopeOptions, scopeOf } from './scope.ts'
 
-type Options = Globals & ScopeOptions & { topK?: number; mode?: string; filters?: Record<string, unknown>; asOf?: string; validAt?: string; explain?: true }
+type Options = Globals & ScopeOptions & { topK?: number; mode?: string; language?: string; filters?: Record<string, unknown>; asOf?: string; validAt?: string; explain?: true }
 
 const examples = `
 Examples:
@@ -18,13 +18,14 @@ export function addRecall(program: Command): void {
   addScope(program.command('recall <query>').description('find memories by words, meaning, time and scope'))
     .option('-k, --top-k <number>', 'how many at most, 1 to 100 (default: 10)', integer)
     .option('--mode <mode>', 'hybrid, lexical or vector (default: "hybrid")')
+    .option('--language <tag>', 'the language of the query, such as de (default: as it looks)')
     .option('--filters <json>', 'a filter, as in POST /v1/recall', jsonObject)
     .option('--as-of <time>', 'what was known at that instant')
     .option('--valid-at <time>', 'what was true at that instant (default: now, or --as-of)')
     .option('--explain', 'show what each score is made of')
     .addHelpText('after', examples)
     .action(async (query: string, _options, command: Command) => {
-      const { topK, mode, filters, asOf, validAt, explain, ...options } = command.optsWithGlobals<Options>()
+      const { topK, mode, language, filters, asOf, validAt, explain, ...options } = command.optsWithGlobals<Options>()
       const found = await connected(options, ({ client }) =>
         client.recall({
           query,
@@ -32,6 +33,7 @@ export function addRecall(program: Command): void {
           ...(topK === undefined ? {} : { top_k: topK }),
           // which modes there are is the schema's to say
           ...(mode === undefined ? {} : { mode: mode as 'hybrid' }),
+          ...(language === undefined ? {} : { language }),
           ...(filters ? { filters } : {}),
           ...(asOf === undefined ? {} : { as_of: asOf }),
           ...(validAt === undefined ? {} : { valid_at: validAt }),

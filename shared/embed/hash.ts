@@ -1,4 +1,4 @@
-import { tokenize } from '../text/index.ts'
+import { englishTerms } from '../text/index.ts'
 import type { Embedder } from './port.ts'
 
 /**
@@ -12,7 +12,7 @@ export function hashEmbedder(dimension: number): Embedder {
 function embedText(text: string, dimension: number): Float32Array {
   const vector = new Float32Array(dimension)
   const counts = new Map<string, number>()
-  for (const term of tokenize(text)) counts.set(term, (counts.get(term) ?? 0) + 1)
+  for (const term of englishTerms(text)) counts.set(term, (counts.get(term) ?? 0) + 1)
   for (const [term, count] of counts) {
     const weight = 1 + Math.log(count)
     add(vector, term, weight)

@@ -56,10 +56,12 @@ export const Coord = z
     return z.NEVER
   })
 
+export const LanguageTag = z.string().min(2).max(35).meta({ description: 'a language as BCP 47 tags it: de, pt-BR; when absent, it is the one the text looks like' })
+
 const changeable = {
   memory_type: MemoryType.optional(),
   speaker: z.string().min(1).max(256).optional(),
-  language: z.string().min(2).max(35).optional(),
+  language: LanguageTag.optional(),
   metadata: Metadata.optional(),
   tags: z.array(z.string().min(1).max(256)).max(limits.tags).optional(),
   importance: z.number().min(0).max(10).optional(),

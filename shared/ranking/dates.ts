@@ -1,33 +1,47 @@
+import type { Language } from '../text/index.ts'
+import { type Calendar, calendars } from './calendar.ts'
 import { closeness } from './parameters.ts'
 
 /** Days since 1970 in UTC, both ends included; without a year it is that of any year. */
 export type DateSpan = { year: number | undefined; month: number | undefined; day: number | undefined }
 
-const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
-const month = 'jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?'
-const day = String.raw`(\d{1,2})(?:st|nd|rd|th)?(?![\d:])`
-const inWords = new RegExp(String.raw`(?<![\p{L}\d])(?:${day}\s+(?:of\s+)?)?(${month})(?![\p{L}\d])\.?(?:\s+(?:the\s+)?${day})?(?:,?\s+(?:of\s+)?(\d{4})(?!\d))?`, 'giu')
+type Spoken = { pattern: RegExp; months: readonly RegExp[]; alone: Calendar['alone'] }
+const spoken = new Map(Object.entries(calendars).map(([language, calendar]) => [language, spokenIn(calendar)]))
+
+/** Day, month, day, year as the language has them in words; any but the month may be missing. */
+function spokenIn({ months, ordinal, link, alone }: Calendar): Spoken {
+  const day = String.raw`(\d{1,2})${ordinal}(?![\d:])`
+  const month = `(${months.join('|')})`
+  const text = String.raw`(?<![\p{L}\d])(?:${day}\s+(?:${link}\s+)?)?${month}(?![\p{L}\d])\.?(?:\s+(?:the\s+)?${day})?(?:,?\s+(?:${link}\s+)?(\d{4})(?!\d))?`
+  return { pattern: new RegExp(text, 'giu'), months: months.map((one) => new RegExp(`^(?:${one})$`, 'iu')), alone }
+}
+
 const dayFirst = /(?<!\d)(\d{1,2})[./](\d{1,2})[./](\d{4})(?!\d)/g
 const yearFirst = /(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)/g
 const bareYear = /(?<![\d.,])((?:19|20)\d{2})(?![\d.,]\d|\d)/g
-/** "may" is a verb and "march" too: alone they are months only where a month is meant. */
-const meansMonth = /\b(?:in|during|of|by|since|until|last|early|late|mid|this|next)\s+$/i
-
-/** The dates that a question names. What is no date (31 February) is none. */
-export function datesOf(question: string): DateSpan[] {
+/** The dates that a question in these languages names. What is no date (31 February) is none. */
+export function datesOf(question: string, languages: readonly Language[]): DateSpan[] {
   const found: DateSpan[] = []
   for (const [, d, m, y] of question.matchAll(dayFirst)) found.push({ year: Number(y), month: Number(m), day: Number(d) })
   for (const [, y, m, d] of question.matchAll(yearFirst)) found.push({ year: Number(y), month: Number(m), day: Number(d) })
-  for (const match of question.matchAll(inWords)) {
-    const [, before, name = '', after, year] = match
-    const alone = before === undefined && after === undefined && year === undefined
-    const doubtful = /^(?:may|mar(?:ch)?)$/i.test(name)
-    if (alone && doubtful && !(/^\p{Lu}/u.test(name) && meansMonth.test(question.slice(0, match.index)))) continue
-    const number = months.indexOf(name.slice(0, 3).toLowerCase()) + 1
-    found.push({ year: year === undefined ? undefined : Number(year), month: number, day: Number(before ?? after) || undefined })
-  }
+  for (const language of languages) found.push(...datesInWords(question, language))
   if (!found.length) for (const [, y] of question.matchAll(bareYear)) found.push({ year: Number(y), month: undefined, day: undefined })
   return found.filter(isDate)
+}
+
+function datesInWords(question: string, language: Language): DateSpan[] {
+  const found: DateSpan[] = []
+  const { pattern, months, alone } = spoken.get(language) ?? {}
+  if (!pattern || !months) return found
+  for (const match of question.matchAll(pattern)) {
+    const [, before, name = '', after, year] = match
+    // "may" is a verb and "march" too: alone they are months only where a month is meant
+    const doubtful = before === undefined && after === undefined && year === undefined && alone?.names.test(name)
+    if (doubtful && !(/^\p{Lu}/u.test(name) && alone?.behind.test(question.slice(0, match.index)))) continue
+    const number = months.findIndex((one) => one.test(name)) + 1
+    found.push({ year: year === undefined ? undefined : Number(year), month: number, day: Number(before ?? after) || undefined })
+  }
+  return found
 }
 
 function isDate({ year = 2000, month: number = 1, day: date = 1 }: DateSpan): boolean {

@@ -1,4 +1,4 @@
-import { isStopWord, tokenize, wordsOf } from '../text/index.ts'
+import { isStopWord, type Language, tokenize, wordsOf } from '../text/index.ts'
 import type { Spelt } from './spelling.ts'
 
 /** `terms` are those of names, which say who and not what: they are no words of the question. `speaker`: the one it names, when it names one only. */
@@ -6,12 +6,12 @@ export type Named = { terms: Set<string>; speaker: string | undefined }
 
 const shortestPrefix = 3
 
-/** Whom of these speakers the words of a question name: by a part of the name, or by its beginning when it is written with a capital ("Mel" for Melanie). */
-export function namedIn(words: readonly Spelt[], speakers: Iterable<string>): Named {
+/** Whom of these speakers the words of a question in these languages name: by a part of the name, or by its beginning when it is written with a capital ("Mel" for Melanie). */
+export function namedIn(words: readonly Spelt[], speakers: Iterable<string>, languages: readonly Language[]): Named {
   const terms = new Set<string>()
   const named = new Set<string>()
   for (const speaker of speakers) {
-    for (const term of tokenize(speaker)) terms.add(term)
+    for (const language of languages) for (const term of tokenize(speaker, language)) terms.add(term)
     const parts = wordsOf(speaker).map(({ folded }) => folded)
     if (words.some((word) => parts.some((part) => isPartOf(word, part)))) named.add(speaker)
   }

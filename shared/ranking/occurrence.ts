@@ -12,23 +12,43 @@ export function idfOf({ memories, df }: Frequencies, term: string): number {
   return Math.log(1 + (Math.max(memories, held) - held + 0.5) / (held + 0.5))
 }
 
-/** What stands for a term of the question in the scope: itself, words with its beginning, or where nothing has it words one edit away. */
-export function standsFor(term: string, word: string, edits: ReadonlySet<string> | undefined): boolean {
-  if (word === term) return true
+/** What a term is in other languages of the scope, as which it counts whole; and where nothing has it, the words one edit away. */
+export type Alternatives = { forms?: readonly string[] | undefined; edits?: ReadonlySet<string> | undefined }
+
+/** The frequencies with each term's own: of all its forms together, as a memory is in one language. */
+export function withForms({ memories, df }: Frequencies, forms: ReadonlyMap<string, readonly string[]>): Frequencies {
+  if (!forms.size) return { memories, df }
+  const sums = new Map(df)
+  for (const [term, others] of forms)
+    sums.set(
+      term,
+      [term, ...others].reduce((sum, one) => sum + (df.get(one) ?? 0), 0),
+    )
+  return { memories, df: sums }
+}
+
+/** What stands for a term of the question in the scope: itself and its forms, words with their beginning, or where nothing has it words one edit away. */
+export function standsFor(term: string, word: string, { forms, edits }: Alternatives): boolean {
+  if (word === term || forms?.includes(word)) return true
   if (edits) return edits.has(word)
+  return beginsLike(term, word) || (forms?.some((form) => beginsLike(form, word)) ?? false)
+}
+
+function beginsLike(term: string, word: string): boolean {
   return term.length >= prefix.letters && word.length >= prefix.letters && word.slice(0, prefix.letters) === term.slice(0, prefix.letters)
 }
 
 /**
- * How much of each term a memory has, from 0 to 1 + k1: tf·(1 + k1) / (tf + k1·max(1, len/100)) of the term itself, or of the word that stands for it best; such
- * a word counts by its share, and not for more than the rarity of its own.
+ * How much of each term a memory has, from 0 to 1 + k1: tf·(1 + k1) / (tf + k1·max(1, len/100)) of the term itself or a form, or of the word that stands for it best;
+ * such a word counts by its share, and not for more than the rarity of its own.
  */
-export function occurrence(term: string, words: readonly Word[], frequencies: Frequencies, edits: ReadonlySet<string> | undefined): number {
+export function occurrence(term: string, words: readonly Word[], frequencies: Frequencies, alternatives: Alternatives): number {
   let most = 0
   for (const { term: word, tf, len } of words) {
-    if (!standsFor(term, word, edits)) continue
+    if (!standsFor(term, word, alternatives)) continue
     const saturated = (tf * (1 + bm25.k1)) / (tf + bm25.k1 * Math.max(1, len / bm25.longFrom))
-    const share = word === term ? 1 : (edits ? edit.share : prefix.share) * Math.min(1, idfOf(frequencies, word) / idfOf(frequencies, term))
+    const whole = word === term || alternatives.forms?.includes(word)
+    const share = whole ? 1 : (alternatives.edits ? edit.share : prefix.share) * Math.min(1, idfOf(frequencies, word) / idfOf(frequencies, term))
     most = Math.max(most, share * saturated)
   }
   return most

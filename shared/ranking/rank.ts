@@ -1,7 +1,8 @@
+import type { Question } from '../text/index.ts'
 import { closenessTo, datesOf } from './dates.ts'
 import { namedIn } from './names.ts'
 import { type Place, withNeighbours } from './neighbours.ts'
-import { type Frequencies, idfOf, occurrence, type Word } from './occurrence.ts'
+import { type Alternatives, type Frequencies, idfOf, occurrence, type Word, withForms } from './occurrence.ts'
 import { bm25, boost, session } from './parameters.ts'
 import { scoreSessions } from './sessions.ts'
 import { asksWhen } from './signals.ts'
@@ -14,23 +15,30 @@ export type Parts = { words: number; neighbours: number; session: number; speake
 export type Ranked = { key: string; score: number; parts: Parts }
 export type Ranking = { ranked: Ranked[] /** What no memory can pass: every term again and again, in the best session, with all that the question names. */; most: number }
 
-/** A question; `edits` are the words one edit away, of its terms that nothing in the scope has. */
-export type Asked = { text: string; words: readonly Spelt[]; terms: readonly string[]; edits?: ReadonlyMap<string, ReadonlySet<string>> }
+/** A question; `terms` and `words` as they were mended; `edits` are the words one edit away, of its terms that nothing in the scope has. */
+export type Asked = Pick<Question, 'text' | 'languages' | 'forms'> & {
+  words: readonly Spelt[]
+  terms: readonly string[]
+  edits?: ReadonlyMap<string, ReadonlySet<string>> | undefined
+}
+/** A term of a question with all that stands for it. */
+export const alternativesOf = ({ forms, edits }: Pick<Asked, 'forms' | 'edits'>, term: string): Alternatives => ({ forms: forms.get(term), edits: edits?.get(term) })
 
 /**
  * Scores memories for a question. `lines` stand in the order of their sessions: (session, at, key). Score of a memory: the sum of idf(t) over the terms, each as far as
  * the memory or a neighbour has it, and a share of its session's BM25, and a boost for the speaker, the day and the kind of thing that the question names.
  * Only memories with a word, their neighbours, and those of the best sessions are answers. The best first; of equals the earlier.
  */
-export function rank(asked: Asked, lines: readonly Line[], frequencies: Frequencies): Ranking {
-  const named = namedIn(asked.words, new Set(lines.flatMap(({ speaker }) => speaker ?? [])))
+export function rank(asked: Asked, lines: readonly Line[], counted: Frequencies): Ranking {
+  const frequencies = withForms(counted, asked.forms)
+  const named = namedIn(asked.words, new Set(lines.flatMap(({ speaker }) => speaker ?? [])), asked.languages)
   const terms = asked.terms.filter((term) => !named.terms.has(term))
-  const dates = datesOf(asked.text)
+  const dates = datesOf(asked.text, asked.languages)
   const when = asksWhen(asked.text)
   const idf = terms.map((term) => idfOf(frequencies, term))
   const own = terms.map((term) => {
-    const edits = asked.edits?.get(term)
-    return Float64Array.from(lines, ({ words }) => (words.length ? occurrence(term, words, frequencies, edits) : 0))
+    const alternatives = alternativesOf(asked, term)
+    return Float64Array.from(lines, ({ words }) => (words.length ? occurrence(term, words, frequencies, alternatives) : 0))
   })
   const spread = own.map((values) => withNeighbours(values, lines))
   const sessions = scoreSessions(

@@ -1,4 +1,4 @@
-import { isStopWord, stopWordsOf, tokenize, wordsOf } from '../text/index.ts'
+import { isStopWord, type Language, type Question, stopWordsOf, tokenize, wordsOf } from '../text/index.ts'
 import { standsFor } from './occurrence.ts'
 import { edit } from './parameters.ts'
 
@@ -10,36 +10,38 @@ export type Repaired = { words: Spelt[]; terms: string[]; unknown: string[] }
 
 const shortest = 3
 const shortestName = 4
-/** Question words that are no stop words in a memory. */
+/** Question words of English that are no stop words in a memory. */
 const asked = ['whose', 'whats', 'name', 'many', 'much']
 const letters = 'abcdefghijklmnopqrstuvwxyz'
 const longest = 24
 /** A question may be a document: who is named and what is misspelt is looked for in its first words, and no more than so many terms one edit away. */
 const mostWords = 256
 const mostUnknown = 8
-const stops = [...stopWordsOf(shortestName), ...asked]
+const stopsOf = (language: Language) => [...stopWordsOf(shortestName, language), ...(language === 'en' ? asked : [])]
 
-export function spell(question: string): Spelt[] {
-  return wordsOf(question)
+export function spell({ text, language }: Pick<Question, 'text' | 'language'>): Spelt[] {
+  return wordsOf(text, language)
     .slice(0, mostWords)
-    .map(({ folded, capital }) => ({ folded, capital, term: tokenize(folded)[0] }))
+    .map(({ folded, capital }) => ({ folded, capital, term: tokenize(folded, language)[0] }))
 }
 
 /**
  * What a question may have meant, by the words that its scope knows. Only words that nothing there has are looked at: a word that is found is never another. What
  * begins like words that are there is not looked for one edit away: it is more often another word than a misspelt one.
  */
-export function repair(spelt: readonly Spelt[], terms: readonly string[], known: Iterable<string>, speakers: Iterable<string>): Repaired {
+export function repair(spelt: readonly Spelt[], { language, terms, forms }: Question, known: Iterable<string>, speakers: Iterable<string>): Repaired {
   const words = new Set(known)
-  const begins = (term: string) => [...words].some((word) => standsFor(term, word, undefined))
+  const stops = stopsOf(language)
+  const isKnown = (term: string) => words.has(term) || (forms.get(term)?.some((form) => words.has(form)) ?? false)
+  const begins = (term: string) => [...words].some((word) => standsFor(term, word, { forms: forms.get(term) }))
   const names = [...new Set([...speakers].flatMap((speaker) => wordsOf(speaker).map(({ folded }) => folded)))].filter((name) => name.length >= shortestName)
   const dropped = new Set<string>()
   const unknown = new Set<string>()
   const mended = spelt.map((word) => {
     const { folded, term } = word
-    if (term === undefined || folded.length < shortest || names.includes(folded) || words.has(term)) return word
+    if (term === undefined || folded.length < shortest || names.includes(folded) || isKnown(term)) return word
     const name = names.find((one) => isOneEdit(folded, one))
-    if (name !== undefined || isMisspeltStopWord(folded)) {
+    if (name !== undefined || isMisspeltStopWord(folded, language, stops)) {
       dropped.add(term)
       return name === undefined ? word : { ...word, folded: name }
     }
@@ -49,8 +51,8 @@ export function repair(spelt: readonly Spelt[], terms: readonly string[], known:
   return { words: mended, terms: terms.filter((term) => !dropped.has(term)), unknown: [...unknown].slice(0, mostUnknown) }
 }
 
-function isMisspeltStopWord(folded: string): boolean {
-  return !isStopWord(folded) && stops.some((stop) => folded !== stop && isOneEdit(folded, stop))
+function isMisspeltStopWord(folded: string, language: Language, stops: readonly string[]): boolean {
+  return !isStopWord(folded, language) && stops.some((stop) => folded !== stop && isOneEdit(folded, stop))
 }
 
 /** Whether a letter more, less, or another, or two neighbours exchanged, make one word the other. */

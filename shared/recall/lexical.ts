@@ -1,6 +1,21 @@
 import type { Sql } from '../db/index.ts'
 import { type Params, params } from '../filter/index.ts'
-import { asksWhen, type Budgeted, type Line, oneEditFrom, type Parts, rank, repair, spell, standsFor, tellingOfTime, type Word, withinBudget } from '../ranking/index.ts'
+import {
+  alternativesOf,
+  asksWhen,
+  type Budgeted,
+  type Line,
+  oneEditFrom,
+  type Parts,
+  rank,
+  repair,
+  spell,
+  standsFor,
+  tellingOfTime,
+  type Word,
+  withinBudget,
+} from '../ranking/index.ts'
+import type { Question } from '../text/index.ts'
 import type { Scope } from './scope.ts'
 import type { Hit, View } from './view.ts'
 import { candidates, largeScope } from './weights.ts'
@@ -14,12 +29,12 @@ export type LexicalArm = { hits: LexicalHit[]; most: number; candidates: number 
  * Ranks the memories of one scope by their words and those of their neighbours, their sessions, and by whom and when the question names. How often a word is there is
  * counted from the very rows that are read, so it is exact. A word that nothing there has is taken for one that is spelt almost so. `view` says which rows of memories count.
  */
-export async function searchLexical(tx: Sql, scope: Scope, question: string, terms: string[], view: (p: Params) => View, asOf: string | undefined): Promise<LexicalArm> {
-  if (!terms.length) return nothing
-  const wanted = wantedOf(terms, scope, largeScope)
+export async function searchLexical(tx: Sql, scope: Scope, question: Question, view: (p: Params) => View, asOf: string | undefined): Promise<LexicalArm> {
+  if (!question.terms.length) return nothing
+  const wanted = wantedOf([...new Set([...question.terms, ...[...question.forms.values()].flat()])], scope, largeScope)
   let found = await readBudgeted(tx, scope, question, wanted, view)
   const speakers = new Set(found.lines.flatMap(({ speaker }) => speaker ?? []))
-  const repaired = repair(spell(question), terms, found.df.keys(), speakers)
+  const repaired = repair(spell(question), question, found.df.keys(), speakers)
   const edits = repaired.unknown.length ? await findEdits(tx, scope, repaired.unknown, asOf) : undefined
   if (edits?.size) {
     const more = withWords(wanted, [...new Set([...edits.values()].flatMap((some) => [...some]))])
@@ -27,12 +42,12 @@ export async function searchLexical(tx: Sql, scope: Scope, question: string, ter
   }
   const { df, total } = found
   const lines = [...found.lines, ...(await readNeighbours(tx, scope, question, found.lines, view))].sort(inOrder)
-  const asked = { text: question, words: repaired.words, terms: repaired.terms, ...(edits ? { edits } : {}) }
+  const asked = { ...question, words: repaired.words, terms: repaired.terms, edits }
   const { ranked, most } = rank(asked, lines, { memories: scope.memories, df })
   const byKey = new Map(lines.map((line) => [line.key, line]))
   const hits = ranked.slice(0, candidates.lexical).map(({ key, score, parts }): LexicalHit => {
     const { importance, at, closed, words: held } = byKey.get(key) as FoundLine
-    const matched = repaired.terms.filter((term) => held.some((word) => standsFor(term, word.term, edits?.get(term)))).sort()
+    const matched = repaired.terms.filter((term) => held.some((word) => standsFor(term, word.term, alternativesOf(asked, term)))).sort()
     return { key, importance, occurredAt: at, closed, score, parts, matched }
   })
   return { hits, most, candidates: total }
@@ -42,7 +57,7 @@ const nothing: LexicalArm = { hits: [], most: 0, candidates: 0 }
 type Read = { lines: FoundLine[]; df: Map<string, number>; total: number }
 
 /** Who stands next to the best of these in its session. */
-async function readNeighbours(tx: Sql, scope: Scope, question: string, lines: readonly FoundLine[], view: (p: Params) => View): Promise<FoundLine[]> {
+async function readNeighbours(tx: Sql, scope: Scope, question: Question, lines: readonly FoundLine[], view: (p: Params) => View): Promise<FoundLine[]> {
   const near = lines.slice(0, candidates.withNeighbours).flatMap(({ key, session, at }) => (session === null ? [] : { key, session, at }))
   if (!near.length) return []
   const p = params([scope.tenantId])
@@ -52,9 +67,9 @@ async function readNeighbours(tx: Sql, scope: Scope, question: string, lines: re
 }
 
 /** The SQL condition that a text tells of a time, where the question asks for one. */
-const toldIn = (question: string, p: Params) => (asksWhen(question) ? `left(m.text, ${tellingOfTime.looked}) ~* ${p.add(tellingOfTime.posix, 'text')}` : 'false')
+const toldIn = ({ text, held }: Question, p: Params) => (asksWhen(text) ? `left(m.text, ${tellingOfTime.looked}) ~* ${p.add(tellingOfTime.posix(held), 'text')}` : 'false')
 
-async function readLines(tx: Sql, scope: Scope, question: string, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
+async function readLines(tx: Sql, scope: Scope, question: Question, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
   const p = params([scope.tenantId])
   const [found] = await tx.query<FoundLines>(wordQuery(scope, wanted, view(p), p, toldIn(question, p)), p.values)
   if (!found) return { lines: [], df: new Map(), total: 0 }
@@ -65,7 +80,7 @@ async function readLines(tx: Sql, scope: Scope, question: string, wanted: Wanted
 }
 
 /** In a large scope the rare words choose, as far as it is known which are common there. Where they find too few, the rarest of the others does, up to the budget. */
-async function readBudgeted(tx: Sql, scope: Scope, question: string, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
+async function readBudgeted(tx: Sql, scope: Scope, question: Question, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
   if (wanted.ranges.length) return readLines(tx, scope, question, wanted, view)
   const rows = await tx.query<{ term: string; memories: string }>(
     'select c.term, c.memories from word_counts c where c.tenant_id = $1::integer and c.scope_key = $2::integer and c.term = any ($3::text[])',

@@ -3,7 +3,7 @@ import { type EmbedCall, type Embedder, type Embedders, embedderOf, isOf, isRefu
 import { type Params, params } from '../filter/index.ts'
 import { selectionOf, settleInstant } from '../memory/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
-import { tokenize } from '../text/index.ts'
+import { readQuestion } from '../text/index.ts'
 import type { Engine } from '../vector/index.ts'
 import { type Asked, searchEngine } from './engine.ts'
 import { fuse } from './fuse.ts'
@@ -46,7 +46,6 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
     return replayed
   }
   await settleInstant(ctx, input.as_of)
-  const terms = [...new Set(tokenize(input.query))].slice(0, 256)
   const degraded: string[] = []
   const failed = (reason: string, error: unknown): undefined => {
     if (!degraded.includes(reason)) degraded.push(reason)
@@ -68,7 +67,7 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   // one snapshot for both arms; where nothing waits for its vector the answer is read in it too
   const search = (model: Embedder, query: Float32Array | undefined, settled: boolean) =>
     ctx.app.transaction(access, async (tx) => {
-      const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, terms, query, model, view, engineFrom: deps.engine?.from })
+      const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, query, model, view, engineFrom: deps.engine?.from })
       const instead = settled || gathered.searched === null || isOf(model, gathered.searched) ? undefined : gathered.searched
       return { query, gathered, instead, answer: gathered.tail.length || gathered.asked || instead ? undefined : await finish(tx, gathered) }
     })
@@ -126,16 +125,16 @@ async function inOneModel<Found extends Attempt>(
 
 type Model = { name: string; dimension: number }
 type Gathered = { model: Embedder; searched: Model | null; lexical: LexicalArm; nearest: VectorHit[]; asked: Asked | undefined; tail: TailRow[]; namespaceKey: number }
-type Search = { userId: string | undefined; terms: string[]; query: Float32Array | undefined; model: Embedder; view: (p: Params) => View; engineFrom: number | undefined }
+type Search = { userId: string | undefined; query: Float32Array | undefined; model: Embedder; view: (p: Params) => View; engineFrom: number | undefined }
 
-async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, terms, query, model, view, engineFrom }: Search): Promise<Gathered> {
+async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, query, model, view, engineFrom }: Search): Promise<Gathered> {
   const found: Gathered = { model, searched: null, lexical: { hits: [], most: 0, candidates: 0 }, nearest: [], asked: undefined, tail: [], namespaceKey: 0 }
-  const scope = await findScope(tx, tenantId, input.namespace, userId, { name: model.model, dimension: model.dimension })
+  const scope = await findScope(tx, tenantId, input.namespace, userId, { name: model.model, dimension: model.dimension }, input.as_of !== undefined)
   if (!scope) return found
   found.namespaceKey = scope.namespaceKey
   found.searched = scope.searched
   if (input.mode !== 'vector') {
-    found.lexical = await searchLexical(tx, scope, input.query, terms, view, input.as_of)
+    found.lexical = await searchLexical(tx, scope, readQuestion(input.query, scope.languages, input.language), view, input.as_of)
   }
   if (query && scope.modelKey !== null) {
     const known = { ...scope, modelKey: scope.modelKey }

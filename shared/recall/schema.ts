@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { FilterIn } from '../filter/index.ts'
-import { Instant, type MemoryOut, MemoryType, Namespace, scopeIds } from '../memory/index.ts'
+import { Instant, LanguageTag, type MemoryOut, MemoryType, Namespace, scopeIds } from '../memory/index.ts'
 import type { Parts } from '../ranking/index.ts'
 
 /** A replay token of 100 results has 5,930 characters. */
@@ -12,6 +12,7 @@ export const RecallIn = z.strictObject({
     .min(1)
     .max(64 * 1024)
     .refine((text) => text.trim() !== '', 'must not be empty'),
+  language: LanguageTag.optional(),
   top_k: z.number().int().min(1).max(100).default(10),
   namespace: Namespace.default('default'),
   ...scopeIds,

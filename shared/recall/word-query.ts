@@ -93,7 +93,7 @@ function withCommon(common: readonly string[], df: ReadonlyMap<string, number> |
 }
 
 const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`
-const featuresOf = (told: string) => `m.session_key, m.speaker, position('?' in m.text) > 0 as asks, ${told} as tells_of_time`
+const featuresOf = (told: string) => `m.session_key, m.speaker, (position('?' in m.text) > 0 or position('？' in m.text) > 0) as asks, ${told} as tells_of_time`
 const linesOf = (l: string) =>
   `json_build_object('key', json_agg(${l}.memory_key::text), 'words', json_agg(${l}.words), 'session', json_agg(${l}.session_key::text), 'speaker', json_agg(${l}.speaker),
     'asks', json_agg(${l}.asks), 'tells', json_agg(${l}.tells_of_time), 'importance', json_agg(${l}.importance),

@@ -1,2 +1,5 @@
+export { type Language, languageNamed, markedLanguages, markOf } from './languages.ts'
+export { type Question, readQuestion } from './question.ts'
 export { foldText, requiredTerms } from './required.ts'
-export { countTerms, isStopWord, stopWordsOf, termsOf, tokenize, tokenizerRevision, wordsOf } from './tokenize.ts'
+export { englishTerms, languageOfText, termsOf, tokenize, tokenizerRevision, wordsOf } from './tokenize.ts'
+export { isStopWord, stopWordsOf } from './word-lists.ts'

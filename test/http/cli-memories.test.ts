@@ -78,5 +78,8 @@ describe('list, get, history and forget over HTTP', () => {
     expect(await json('get', one.id, '--as-of', then)).toMatchObject({ text: 'cocoa at night' })
     expect((await json('history', one.id, '--as-of', then)).items).toMatchObject([{ version: 1, state: 'open' }])
     expect((await json('recall', 'cocoa', '--user', 'eve', '--valid-at', '2020-01-01')).results).toHaveLength(1)
+    await json('store', 'Die alte Fabrik war im Krieg.', '--user', 'eve')
+    expect((await json('recall', 'war', '--user', 'eve', '--language', 'de')).results).toEqual([])
+    expect((await json('recall', 'Fabriken', '--user', 'eve', '--language', 'de')).results).toHaveLength(1)
   }, 60_000)
 })

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isOneEdit, type Line, oneEditFrom, rank, repair, spell } from '../../shared/ranking/index.ts'
-import { countTerms, tokenize } from '../../shared/text/index.ts'
+import { readQuestion, termsOf, tokenize } from '../../shared/text/index.ts'
 
 type Said = { text: string; speaker?: string; session?: string; at?: string; tellsOfTime?: boolean }
 
@@ -9,7 +9,7 @@ type Said = { text: string; speaker?: string; session?: string; at?: string; tel
 function scopeOf(said: Said[]) {
   const df = new Map<string, number>()
   const lines = said.map(({ text, speaker, session, at, tellsOfTime }, i): Line => {
-    const { counts, length } = countTerms(text)
+    const { counts, length } = termsOf({ text, language: 'en', tags: [] })
     for (const term of counts.keys()) df.set(term, (df.get(term) ?? 0) + 1)
     const words = [...counts].map(([term, tf]) => ({ term, tf, len: length }))
     const place = { session: session ?? null, speaker: speaker ?? null, asks: text.includes('?') }
@@ -20,13 +20,14 @@ function scopeOf(said: Said[]) {
 
 function ask(text: string, said: Said[]) {
   const { lines, frequencies } = scopeOf(said)
+  const question = readQuestion(text, [])
   const { words, terms } = repair(
-    spell(text),
-    [...new Set(tokenize(text))],
+    spell(question),
+    question,
     frequencies.df.keys(),
     said.flatMap(({ speaker }) => speaker ?? []),
   )
-  const { ranked, most } = rank({ text, words, terms }, lines, frequencies)
+  const { ranked, most } = rank({ ...question, words, terms }, lines, frequencies)
   return { ranked, most, found: ranked.map(({ key }) => said[Number(key)]?.text), parts: (i: number) => ranked.find(({ key }) => key === String(i))?.parts }
 }
 const chat = (session: string, ...turns: [speaker: string, text: string][]): Said[] => turns.map(([speaker, text]) => ({ session, speaker, text }))
@@ -133,7 +134,10 @@ describe('the ranking of words', () => {
 
 describe('misspelt words', () => {
   const known = new Set(tokenize('adoption agency kayak'))
-  const mended = (question: string) => repair(spell(question), [...new Set(tokenize(question))], known, ['Caroline'])
+  const mended = (text: string) => {
+    const question = readQuestion(text, [])
+    return repair(spell(question), question, known, ['Caroline'])
+  }
 
   test('a misspelt stop word or name is no word of the question, and the name counts as named', () => {
     expect(mended('whta about Carolnie kayak')).toMatchObject({ terms: ['kayak'], unknown: [] })
