@@ -5,6 +5,7 @@ import { asOf } from './as-of.ts'
 import { backup } from './backup.ts'
 import { chaos } from './chaos/chaos.ts'
 import { graph } from './graph.ts'
+import { languagesBench } from './languages/languages.ts'
 import { load } from './load.ts'
 import { neighbours } from './neighbours.ts'
 import { outbox } from './outbox.ts'
@@ -20,7 +21,18 @@ import { transfer } from './transfer.ts'
 export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined }
 /** A server with OpenAI's embeddings API, instead of the hash embedder. */
 type Embedder = { url: string; model: string; dimension: string; context: string | undefined }
-const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = { store, load, recall, quality, 'as-of': asOf, graph, transfer, backup, outbox }
+const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = {
+  store,
+  load,
+  recall,
+  quality,
+  languages: languagesBench,
+  'as-of': asOf,
+  graph,
+  transfer,
+  backup,
+  outbox,
+}
 /** These bring up what they need by themselves. */
 const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos }
 const longestMinutes = 120
@@ -30,6 +42,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   load    100,000 memories in bulks of 500: how fast, how large, how much memory
   recall  the top 10 of one user among 100,000 memories, and how soon a store is indexed
   quality --data FILE  how much of the evidence for the questions of LoCoMo's file is found, and whether scores tell what was never mentioned
+  languages  known texts in eight languages, asked for in other forms of their words, beside plain BM25
   as-of   what a recall as of an instant costs beside one of now, on 100,000 memories of five versions each
   graph   neighbours and cheapest paths among 100,000 memories, 500,000 links and one hub of 100,000
   transfer  1,000,000 memories in and out as NDJSON: lines a second, memory of the server

@@ -8,10 +8,10 @@ const functionShare = 0.45
 const onsets = ['b', 'br', 'd', 'dr', 'f', 'fl', 'g', 'gr', 'k', 'l', 'm', 'n', 'p', 'pl', 'r', 's', 'st', 't', 'tr', 'v']
 const vowels = ['a', 'e', 'i', 'o', 'u', 'ai', 'ou', 'ea']
 
-type Random = () => number
+export type Random = () => number
 
 /** mulberry32: 32 bits of state, good enough to choose words. */
-function randomFrom(seed: number): Random {
+export function randomFrom(seed: number): Random {
   let state = Math.imul(seed, 0x9e3779b1) | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0
@@ -21,8 +21,8 @@ function randomFrom(seed: number): Random {
   }
 }
 
-const between = (random: Random, low: number, high: number) => low + Math.floor(random() * (high - low + 1))
-const pick = <T>(random: Random, list: readonly T[]) => list[Math.floor(random() * list.length)] as T
+export const between = (random: Random, low: number, high: number) => low + Math.floor(random() * (high - low + 1))
+export const pick = <T>(random: Random, list: readonly T[]) => list[Math.floor(random() * list.length)] as T
 
 function createVocabulary(): string[] {
   const random = randomFrom(1)
