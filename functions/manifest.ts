@@ -183,6 +183,7 @@ export const manifest: readonly ManifestRow[] = [
     secrets: ['POSTGRES_WORKER_URL', ...vectorSecrets],
     embeds: true,
   },
+  { ...worker, kind: 'job', name: 'recount-words', summary: 'counts the words of memories again that an older version has cut by other rules', everySeconds: 600 },
   {
     ...worker,
     kind: 'job',

@@ -28,6 +28,8 @@ import { projectEventsDeps } from '../functions/project-events/deps.ts'
 import { createProjectEvents } from '../functions/project-events/handler.ts'
 import { recallHandlerDeps } from '../functions/recall/deps.ts'
 import { createRecall } from '../functions/recall/handler.ts'
+import { recountWordsDeps } from '../functions/recount-words/deps.ts'
+import { createRecountWords } from '../functions/recount-words/handler.ts'
 import { reembedDeps } from '../functions/reembed/deps.ts'
 import { createReembed } from '../functions/reembed/handler.ts'
 import { restoreHandlerDeps } from '../functions/restore/deps.ts'
@@ -84,6 +86,7 @@ export function createHandlers(runtime: Runtime): Handlers {
       expire: createExpire(expireDeps(runtime)),
       'run-operations': createRunOperations(runOperationsDeps(runtime)),
       reembed: createReembed(reembedDeps(runtime)),
+      'recount-words': createRecountWords(recountWordsDeps(runtime)),
       'build-ann': createBuildAnn(buildAnnDeps(runtime)),
       'verify-index': createVerifyIndex(verifyIndexDeps(runtime)),
       backup: createBackup(backupHandlerDeps(runtime)),

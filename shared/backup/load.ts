@@ -1,5 +1,5 @@
 import type { Database, Sql } from '../db/index.ts'
-import { insertClosedPostings, insertPostings, type Worded, wordsOf } from './postings.ts'
+import { insertClosedPostings, insertPostings, type Worded, wordsOf } from '../words/index.ts'
 import { actForTenant, type Table } from './tables.ts'
 
 export type Loader = {

@@ -59,6 +59,8 @@ async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { sig
     onProgress?.('check', rows, total)
   })
   for (const tenant of loaded.keys()) await wakeTenant(tx, tenant)
+  // rows of an older tokenizer say so still, and their lengths are theirs: the job looks at all of them
+  await tx.query('delete from words_recounted')
   // last: of all that is done here, only this is not undone by a rollback
   await writeSequences(tx, [...loaded.keys()])
   return generation

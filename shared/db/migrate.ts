@@ -23,6 +23,7 @@ import { sql as versionsBySession } from './migrations/0020-versions-by-session.
 import { sql as transfers } from './migrations/0021-transfers.ts'
 import { sql as vectorCollections } from './migrations/0022-vector-collections.ts'
 import { sql as partsByName } from './migrations/0023-parts-by-name.ts'
+import { sql as recountedWords } from './migrations/0024-recounted-words.ts'
 import { sql as previousTurns } from './migrations/0025-previous-turns.ts'
 import { sql as wordCounts } from './migrations/0026-word-counts.ts'
 
@@ -51,6 +52,7 @@ export const migrations = [
   transfers,
   vectorCollections,
   partsByName,
+  recountedWords,
   previousTurns,
   wordCounts,
 ] as const

@@ -48,12 +48,12 @@ describeLong(
           /restore it with the version that wrote it/,
         ],
         [
-          'another tokenizer',
+          'a newer tokenizer',
           resealed(sealed, firstKey, (m) => {
-            m.tokenizer = 2
+            m.tokenizer = 3
           }),
           firstKey,
-          /counted by tokenizer 2/,
+          /counted by tokenizer 3/,
         ],
         [
           'another format',

@@ -4,7 +4,7 @@ import { describeEngines } from '../support/engines.ts'
 import { adminSql } from './admin.ts'
 
 /** The few tables that are the installation's and no tenant's. */
-const globalTables = ['embedding_models', 'embedding_roles', 'installation', 'schema_migrations', 'vector_checks', 'vector_collections']
+const globalTables = ['embedding_models', 'embedding_roles', 'installation', 'schema_migrations', 'vector_checks', 'vector_collections', 'words_recounted']
 /** Keys of the tenants' registry itself: the name is unique over the installation, and an identity is no tenant's column. */
 const globalKeys = ['tenants_name_key']
 const here = `c.relnamespace = current_schema()::regnamespace`

@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { recountWordsDeps } from './deps.ts'
+import { createRecountWords } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createRecountWords(recountWordsDeps(runtime)))

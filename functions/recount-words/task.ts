@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { recountWordsDeps } from './deps.ts'
+import { createRecountWords } from './handler.ts'
+
+await jobTask('worker', (runtime) => createRecountWords(recountWordsDeps(runtime)))
