@@ -41,16 +41,20 @@ function withAccents(base: string, language: Stemmed): string {
 const mostKnown = 20_000
 const known: Record<Stemmed, Map<string, string>> = { en: new Map(), de: new Map(), fr: new Map(), es: new Map(), pt: new Map() }
 
+const digit = /\p{N}/u
+
 /** The term of a word that is no stop word: of English irregular forms folded and Porter2, else Snowball's stem; without accents, so that languages meet in names. */
 export function stemOf(base: string, language: Stemmed): string {
   const terms = known[language]
   const seen = terms.get(base)
   if (seen !== undefined) return seen
   if (terms.size >= mostKnown) terms.clear()
-  const term = (foldMarks(stemmers[language](base)) || base).slice(0, longestTerm)
+  // a number has no endings; and Porter2's library uses the digit 3 as a mark of its own, so that 2023 became 202i
+  const stemmed = digit.test(base) ? base : stemmers[language](base)
+  const term = (foldMarks(stemmed) || base).slice(0, longestTerm)
   terms.set(base, term)
   return term
 }
 
 /** The English term of a word with its accents, as the first revision of the rules had it. */
-export const accentedStem = (base: string): string => (foldMarks(base) === base ? stemOf(base, 'en') : porterStem(base).slice(0, longestTerm))
+export const accentedStem = (base: string): string => (foldMarks(base) === base && !digit.test(base) ? stemOf(base, 'en') : porterStem(base).slice(0, longestTerm))

@@ -115,6 +115,10 @@ describe('the terms of a text', () => {
     )
   })
 
+  test('of what holds a digit are what is written, in every language', () => {
+    for (const language of ['en', 'de', 'fr', 'es', 'pt', 'und']) expect(tokenize('2023 2013 mp3 w300 1990s', language)).toEqual(['2023', '2013', 'mp3', 'w300', '1990s'])
+  })
+
   test('are never empty, nor longer than 64 characters, and there is one for whatever is no stop word', () => {
     fc.assert(
       fc.property(fc.oneof(fc.stringMatching(/^[a-zäöüßéèçñãõ]{1,80}$/), fc.string({ unit: 'grapheme', maxLength: 100 })), language, (text, said) => {
