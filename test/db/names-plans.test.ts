@@ -99,7 +99,7 @@ describeEngines(
       for (const query of [{ namespace: 'n7' }, { namespace: 'n7', user_id: 'u77' }]) {
         const [first] = await statementsOf(caller, (ctx) => recall(ctx, deps, { query: 'x', mode: 'lexical', ...query }))
         expect(first?.text).toContain('from scopes')
-        expect(await rowsRead(product().local.db.app, first as Statement)).toBeLessThan(10)
+        expect(await rowsRead(product().local.db.app, first as Statement)).toBeLessThan(30)
       }
     })
 
