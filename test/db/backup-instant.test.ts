@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { backUp, restore } from '../../shared/backup/index.ts'
 import { migrate, openPostgres } from '../../shared/db/index.ts'
 import { backedUp, memoryStore, withTarget } from '../support/archives.ts'
-import { asAdmin, describeLong } from '../support/engines.ts'
+import { asAdmin, describeEngines } from '../support/engines.ts'
 import { adminSql } from './admin.ts'
 
-describeLong(
+describeEngines(
   'a backup of a Postgres that is at work',
   (product) => {
     test('is of one instant: what was stored together is there together, whatever is stored, changed and forgotten meanwhile', async () => {

@@ -11,7 +11,7 @@ import { parseConfig } from '../../shared/config/index.ts'
 import { backupDeps } from '../../shared/host/index.ts'
 import { s3Store } from '../../shared/s3/index.ts'
 import { answersOf, busyTenant, firstKey, restorable, withTarget } from '../support/archives.ts'
-import { describeLong } from '../support/engines.ts'
+import { describeEngines } from '../support/engines.ts'
 import { createBucket, openUploads, useS3 } from '../support/s3.ts'
 import { requireService } from '../support/services.ts'
 import { loseWakeUps } from './admin.ts'
@@ -32,7 +32,7 @@ describe.skipIf(!s3)(`backups in a bucket${s3 ? '' : ' (skipped: no TEST_S3_URL)
     store = s3Store({ bucket, endpoint })
   })
 
-  describeLong(
+  describeEngines(
     'with a tenant that has something of everything',
     (product) => {
       /** A prefix of the engine's own, for each test one. */

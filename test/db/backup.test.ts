@@ -3,13 +3,13 @@ import { archivedTables, type BackupKey, backUp, openArchive, type Place, readBa
 import { generationReader } from '../../shared/outbox/index.ts'
 import { tenantTables } from '../http/checks.ts'
 import { answersOf, backedUp, busyTenant, dump, firstKey, memoryStore, restorable, targets, withTarget } from '../support/archives.ts'
-import { type Caller, describeLong } from '../support/engines.ts'
+import { type Caller, describeEngines } from '../support/engines.ts'
 import { adminSql, capture, loseWakeUps } from './admin.ts'
 
 /** What an archive says of every table. Held against another archive and not against a database at work, which counts the recalls of earlier tests when it gets to it. */
 const tablesOf = async (place: Place, key?: BackupKey) => (await openArchive(place, key)).manifest.tables
 
-describeLong('a backup', (product) => {
+describeEngines('a backup', (product) => {
   test('knows every table of tenants: it is in the archive, or a restore makes it again', async () => {
     expect([...archivedTables, ...rebuiltTables, ...remadeTables].sort()).toEqual(await tenantTables(product()))
   })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Sql } from '../../shared/db/index.ts'
 import { largeScope } from '../../shared/recall/index.ts'
 import { countWords } from '../../shared/usage/index.ts'
-import { type Caller, describeLong, type Product } from '../support/engines.ts'
+import { type Caller, describeEngines, type Product } from '../support/engines.ts'
 
 /** A namespace that is large: `zork` is in every memory, `blick` in every second, `quux` in every 80th, `flim` in five; one user has half of them. */
 async function load(sql: Sql, tenant: number, count: number, first = 1): Promise<void> {
@@ -30,7 +30,7 @@ const counts = (product: Product, caller: Caller) =>
     ),
   )
 
-describeLong('common words of a large scope', (product) => {
+describeEngines('common words of a large scope', (product) => {
   type Result = { text: string; score: number; explain: { matched_terms: string[]; parts: { words: number } } }
   const ask = async (caller: Caller, query: string, more: object = {}): Promise<Result[]> => {
     const { status, body } = await product().call(caller, 'POST', '/v1/recall', { query, mode: 'lexical', top_k: 20, explain: true, ...more })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Caller, describeEngines, type Product } from '../support/engines.ts'
+import { type Caller, describeEveryEngine, type Product } from '../support/engines.ts'
 import { adminSql, capture, loseWakeUps } from './admin.ts'
 
 type Version = { version: number; state: string; text: string }
@@ -8,7 +8,7 @@ const versionsOf = async (product: Product, caller: Caller, id: string): Promise
   return body.items.map(({ version, state, text }: Version) => ({ version, state, text }))
 }
 
-describeEngines('coords', (product) => {
+describeEveryEngine('coords', (product) => {
   test('a coord creates once, then makes new versions of the same memory', async () => {
     const { call, tenant } = product()
     const ada = await tenant()
@@ -104,7 +104,7 @@ describeEngines('coords', (product) => {
   })
 })
 
-describeEngines(
+describeEveryEngine(
   'coords on tables without statistics',
   (product) => {
     test('are looked up in their own index, however many there are', async () => {
@@ -128,7 +128,7 @@ describeEngines(
 )
 
 /** A change of the memory that has the coord, still uncommitted while a store to that coord waits for it. */
-describeEngines(
+describeEveryEngine(
   'a store to a coord that another transaction changes',
   (product) => {
     test.each([

@@ -1,10 +1,10 @@
 import { beforeAll, expect, test } from 'vitest'
 import { forgetAtOnce } from '../../shared/memory/index.ts'
 import { createOperation } from '../../shared/operation/index.ts'
-import { type Caller, describeLong } from '../support/engines.ts'
+import { type Caller, describeEngines } from '../support/engines.ts'
 import { adminSql, capture, loseWakeUps, rowCounts } from './admin.ts'
 
-describeLong('forgetting by filter', (product) => {
+describeEngines('forgetting by filter', (product) => {
   beforeAll(() => loseWakeUps(product()))
   const forget = (caller: Caller, body: object, headers = {}) => product().call(caller, 'POST', '/v1/memories/forget', body, headers)
   const list = async (caller: Caller, body: object = {}) =>
@@ -148,7 +148,7 @@ describeLong('forgetting by filter', (product) => {
   }, 120_000)
 })
 
-describeLong('operations', (product) => {
+describeEngines('operations', (product) => {
   beforeAll(() => loseWakeUps(product()))
 
   test('one that cannot be carried out ends as failed, without a word of the reason, and holds up no other', async () => {
@@ -168,7 +168,7 @@ describeLong('operations', (product) => {
   })
 })
 
-describeLong('expiry', (product) => {
+describeEngines('expiry', (product) => {
   beforeAll(() => loseWakeUps(product()))
 
   test('what has expired becomes history by the job: a tombstone, an event, no words, no count; the rest stays', async () => {

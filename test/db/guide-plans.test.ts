@@ -1,13 +1,13 @@
 import { beforeAll, expect, test } from 'vitest'
 import { coordsInRange, keywordSearch, memoryAt } from '../../shared/guide/index.ts'
 import type { Ctx } from '../../shared/tenant/index.ts'
-import { type Caller, describeEngines } from '../support/engines.ts'
+import { type Caller, describeEveryEngine } from '../support/engines.ts'
 import { type Plan, plansOf, recording, type Statement } from './plans.ts'
 
 // one in ten has a coord: where all had, reading the table whole would be as good
 const count = 60_000
 
-describeEngines(
+describeEveryEngine(
   'the plans of the guides’ searches, under row-level security',
   (product) => {
     let caller: Caller

@@ -3,9 +3,9 @@ import { type Database, openPostgres } from '../../shared/db/index.ts'
 import { partitionOf } from '../../shared/db/partition.ts'
 import { createEmbedder } from '../../shared/embed/index.ts'
 import { recall } from '../../shared/recall/index.ts'
-import { type Caller, describeEngines } from '../support/engines.ts'
+import { type Caller, describeEveryEngine } from '../support/engines.ts'
 
-describeEngines('the part of a tenant', (product) => {
+describeEveryEngine('the part of a tenant', (product) => {
   test('is the one that the database says', async () => {
     const ids = [...Array.from({ length: 500 }, (_, i) => i), 2 ** 31 - 1, 2 ** 30, 123_456_789]
     const [row] = await product().local.db.owner.maintenance((sql) =>
@@ -19,7 +19,7 @@ describeEngines('the part of a tenant', (product) => {
   })
 })
 
-describeEngines(
+describeEveryEngine(
   'plans that a connection keeps',
   (product) => {
     const queries = () => ({ embedder: createEmbedder(product().local.config), onDegraded: () => {}, generation: async () => 1 })

@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { type Sql, singly } from '../../shared/db/index.ts'
 import { neighbors, path } from '../../shared/link/index.ts'
 import type { Ctx } from '../../shared/tenant/index.ts'
-import { type Caller, describeEngines } from '../support/engines.ts'
+import { type Caller, describeEveryEngine } from '../support/engines.ts'
 import { type Plan, plansOf, recording, type Statement } from './plans.ts'
 
 const nodes = 10_000
@@ -21,7 +21,7 @@ async function load(sql: Sql, tenant: number): Promise<void> {
     cross join (select min(x.memory_key) as key from memories x where x.tenant_id = ${t}) h where g.memory_key <> h.key`)
 }
 
-describeEngines(
+describeEveryEngine(
   'the plans of walks, as the product sends them, under row-level security',
   (product) => {
     let caller: Caller

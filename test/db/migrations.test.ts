@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { assertSafeRole, assertSchema, currentSchemaVersion, migrate, migrations, openPostgres, schemaVersion } from '../../shared/db/index.ts'
-import { asAdmin, describeEngines, type Product } from '../support/engines.ts'
+import { asAdmin, describeEveryEngine, type Product } from '../support/engines.ts'
 import { adminSql } from './admin.ts'
 
 const real = ['postgres 18', 'postgres 16'] as const
@@ -16,7 +16,7 @@ async function withRecord<T>(product: Product, change: string, undo: string, wor
   }
 }
 
-describeEngines('migrating', (product) => {
+describeEveryEngine('migrating', (product) => {
   test('a second run changes nothing', async () => {
     const owner = product().local.db.owner
     const objects = `select c.oid, c.relname, c.relacl::text as acl, (select count(*)::integer from pg_attribute a where a.attrelid = c.oid) as columns
@@ -65,7 +65,7 @@ describeEngines('migrating', (product) => {
   })
 })
 
-describeEngines(
+describeEveryEngine(
   'migrating a Postgres',
   (product) => {
     /** A database of this test's own beside the product's. */

@@ -6,14 +6,14 @@ import { recall } from '../../shared/recall/index.ts'
 import { indexVectors } from '../../shared/vector/index.ts'
 import { exitOf, startProcess } from '../http/processes.ts'
 import { backedUp, withTarget } from '../support/archives.ts'
-import { type Caller, describeLong } from '../support/engines.ts'
+import { type Caller, describeEngines } from '../support/engines.ts'
 import { modelsOf, newModel, oldModel, startNewModel, stopNewModel } from '../support/models.ts'
 import { adminSql, capture, consumers, loseWakeUps } from './admin.ts'
 
 afterAll(stopNewModel)
 const away = () => Promise.reject(new AppError('unavailable', 'The embedding server cannot be used.'))
 
-describeLong(
+describeEngines(
   'a new embedding model, when things go wrong',
   (product) => {
     const models = modelsOf(product)

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildAnn } from '../../shared/vector/index.ts'
-import { type Caller, describeLong } from '../support/engines.ts'
+import { type Caller, describeEngines } from '../support/engines.ts'
 import { modelsOf, newModel, oldModel, startNewModel, stopNewModel } from '../support/models.ts'
 import { exportOf, hashOf } from '../support/transfer.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
 
 afterAll(stopNewModel)
 
-describeLong(
+describeEngines(
   'a new embedding model',
   (product) => {
     const models = modelsOf(product)

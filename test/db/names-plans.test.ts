@@ -4,7 +4,7 @@ import { hashEmbedder } from '../../shared/embed/index.ts'
 import { recall } from '../../shared/recall/index.ts'
 import type { Ctx } from '../../shared/tenant/index.ts'
 import { listNamespaces, listSessions, listUsers, tenantStats, tenantUsage } from '../../shared/usage/index.ts'
-import { type Caller, describeEngines } from '../support/engines.ts'
+import { type Caller, describeEveryEngine } from '../support/engines.ts'
 import { plansOf, recording, type Statement } from './plans.ts'
 
 const scopes = 100_000
@@ -22,7 +22,7 @@ async function rowsRead(db: Database, { text, values, access }: Statement): Prom
   return visit((row as { 'QUERY PLAN': [{ Plan: Node }] })['QUERY PLAN'][0].Plan)
 }
 
-describeEngines(
+describeEveryEngine(
   `a page of names among ${scopes} scopes, as soma_app under row-level security`,
   (product) => {
     let caller: Caller

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
 import type { EventRecord } from '../../shared/handler/index.ts'
 import { drainOutbox } from '../../shared/outbox/index.ts'
-import { type Caller, describeLong, type Product } from '../support/engines.ts'
+import { type Caller, describeEngines, type Product } from '../support/engines.ts'
 import { adminSql, capture, killedDrain, loseWakeUps, passTime, queueRows } from './admin.ts'
 
 const seed = 'outbox drains, 1'
@@ -36,7 +36,7 @@ const statuses = (product: Product, caller: Caller) =>
     [caller.tenantId],
   )
 
-describeLong(
+describeEngines(
   'many drains at once',
   (product) => {
     beforeAll(() => loseWakeUps(product()))

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { EventRecord } from '../../shared/handler/index.ts'
 import { backoffSeconds } from '../../shared/outbox/index.ts'
-import { type Caller, describeEngines, type Product } from '../support/engines.ts'
+import { type Caller, describeEveryEngine, type Product } from '../support/engines.ts'
 import { adminSql, capture, killedDrain, loseWakeUps, passTime, queueRows } from './admin.ts'
 
 type Row = { status: string; attempts: number; last_error: string | null; in_bounds: boolean; leased: boolean }
@@ -13,7 +13,7 @@ const rows = (product: Product, caller: Caller) =>
   )
 const sent = { status: 'sent', last_error: null, leased: false }
 
-describeEngines('the outbox', (product) => {
+describeEveryEngine('the outbox', (product) => {
   beforeAll(() => loseWakeUps(product()))
 
   test('a wake-up that was lost is made good by the next drain, and sent means acknowledged', async () => {

@@ -6,7 +6,7 @@ import { claimOutbox } from '../../shared/outbox/claim.ts'
 import { largeScope, recall } from '../../shared/recall/index.ts'
 import type { Ctx } from '../../shared/tenant/index.ts'
 import { buildAnn } from '../../shared/vector/index.ts'
-import { type Caller, describeEngines } from '../support/engines.ts'
+import { type Caller, describeEveryEngine } from '../support/engines.ts'
 import { type Plan, plansOf, recording, type Statement } from './plans.ts'
 
 const users = 20
@@ -51,7 +51,7 @@ async function load(sql: Sql, tenant: number, count: number, model: { name: stri
   )
 }
 
-describeEngines(
+describeEveryEngine(
   'the plans of the hot statements, as the product sends them, under row-level security',
   (product) => {
     let caller: Caller

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest'
 import { restore } from '../../shared/backup/index.ts'
 import type { OwnLimits } from '../../shared/tenant/index.ts'
 import { backedUp, withTarget } from '../support/archives.ts'
-import { type Answer, type Caller, describeLong } from '../support/engines.ts'
+import { type Answer, type Caller, describeEngines } from '../support/engines.ts'
 import { importOf, memory, uuid } from '../support/transfer.ts'
 import { adminSql } from './admin.ts'
 
-describeLong('quotas', (product) => {
+describeEngines('quotas', (product) => {
   const limited = async (limits: OwnLimits): Promise<Caller> => {
     const caller = await product().tenant()
     await setLimits(caller, limits)

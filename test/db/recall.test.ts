@@ -1,14 +1,14 @@
 import { beforeAll, expect, test } from 'vitest'
 import { hashEmbedder } from '../../shared/embed/index.ts'
 import { recall } from '../../shared/recall/index.ts'
-import { type Answer, describeEngines } from '../support/engines.ts'
+import { type Answer, describeEveryEngine } from '../support/engines.ts'
 import { adminSql, idsOf, loseWakeUps } from './admin.ts'
 
 const modes = ['lexical', 'vector', 'hybrid'] as const
 type Found = { id: string; text: string; score: number; score_breakdown: Record<string, number> }
 const texts = (answer: Answer): string[] => answer.body.results.map((one: Found) => one.text)
 
-describeEngines('recall', (product) => {
+describeEveryEngine('recall', (product) => {
   beforeAll(() => loseWakeUps(product()))
 
   test('what is stored is found in every mode before it is indexed and after, and by eventual reads only after', async () => {

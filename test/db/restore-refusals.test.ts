@@ -4,10 +4,10 @@ import type { BackupKey } from '../../shared/backup/keys.ts'
 import { schemaVersion } from '../../shared/db/index.ts'
 import { backedUp, busyTenant, dump, firstKey, otherKey, restorable, withTarget } from '../support/archives.ts'
 import { type Files, flipped, part, place, resealed } from '../support/damage.ts'
-import { describeLong, openProduct, type Product } from '../support/engines.ts'
+import { describeEngines, openProduct, type Product } from '../support/engines.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
 
-describeLong(
+describeEngines(
   'a restore',
   (product) => {
     let plain: Files

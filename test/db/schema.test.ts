@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { describeEngines } from '../support/engines.ts'
+import { describeEveryEngine } from '../support/engines.ts'
 import { adminSql } from './admin.ts'
 
 /** The few tables that are the installation's and no tenant's. */
@@ -9,7 +9,7 @@ const globalTables = ['embedding_models', 'embedding_roles', 'installation', 'sc
 const globalKeys = ['tenants_name_key']
 const here = `c.relnamespace = current_schema()::regnamespace`
 
-describeEngines('the schema', (product) => {
+describeEveryEngine('the schema', (product) => {
   const names = async (text: string) => (await adminSql<{ name: string }>(product(), text)).map(({ name }) => name)
 
   test('every table has tenant_id, except the global ones', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeEngines } from '../support/engines.ts'
+import { describeEveryEngine } from '../support/engines.ts'
 import { adminSql, idsOf } from './admin.ts'
 
 const everything = {
@@ -28,7 +28,7 @@ const everything = {
   expires_at: '2999-06-01T00:00:00.000Z',
 }
 
-describeEngines('storing', (product) => {
+describeEveryEngine('storing', (product) => {
   test('a stored memory comes back by id and by its words at once', async () => {
     const { call, tenant } = product()
     const ada = await tenant()
@@ -124,7 +124,7 @@ describeEngines('storing', (product) => {
   })
 })
 
-describeEngines('expiry', (product) => {
+describeEveryEngine('expiry', (product) => {
   test('ttl_seconds counts from the store, and the instant it ends nothing at present time shows the memory', async () => {
     const { call, tenant, settle } = product()
     const ada = await tenant()

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, expect, test } from 'vitest'
-import { type Answer, type Caller, describeEngines, type Product } from '../support/engines.ts'
+import { type Answer, type Caller, describeEveryEngine, type Product } from '../support/engines.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
 
 const modes = ['lexical', 'vector', 'hybrid'] as const
 const texts = (answer: Answer): string[] => (answer.body.results ?? answer.body.items).map((one: { text: string }) => one.text)
 
-describeEngines('time', (product) => {
+describeEveryEngine('time', (product) => {
   beforeAll(() => loseWakeUps(product()))
 
   /** An instant after everything so far and before everything that follows. */
@@ -154,7 +154,7 @@ describeEngines('time', (product) => {
   })
 })
 
-describeEngines(
+describeEveryEngine(
   'time and transactions that are still open',
   (product) => {
     /** A store that has done its work and does not commit until it is told. */

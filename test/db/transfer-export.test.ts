@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { expectProblem } from '../http/checks.ts'
-import { type Caller, describeLong, type Product } from '../support/engines.ts'
+import { type Caller, describeEngines, type Product } from '../support/engines.ts'
 import { everything, exportOf, exportText, importOf, link, memory, parse, uuid, version } from '../support/transfer.ts'
 
 /** Three pages of a thousand memories each, and a few. */
@@ -28,7 +28,7 @@ async function rest(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<st
   return text
 }
 
-describeLong('exporting', (product) => {
+describeEngines('exporting', (product) => {
   test('a scope is a namespace, or all of them, and a user where one is named', async () => {
     const ada = await product().tenant()
     await importOf(product(), ada, [

@@ -36,9 +36,9 @@ export function describeEngines(name: string, suite: Suite, engines: Product['en
   describeOn(name, suite, engines, more, process.env.SKIP_POSTGRES_16 === '1')
 }
 
-/** The same for a suite that takes the longest: where CI is short, 16 is left to .ci/full here too. */
-export function describeLong(name: string, suite: Suite, engines: Product['engine'][] = all, more: () => Promise<Record<string, string>> = async () => ({})): void {
-  describeOn(name, suite, engines, more, process.env.SKIP_LONG_ON_16 === '1')
+/** The same where 16 plans or does otherwise, or a pooler matters most: there in a short CI too. */
+export function describeEveryEngine(name: string, suite: Suite, engines: Product['engine'][] = all): void {
+  describeOn(name, suite, engines, async () => ({}), false)
 }
 
 type Suite = (product: () => Product) => void
