@@ -1,5 +1,5 @@
 import { pick } from '../texts.ts'
-import type { Known } from './known.ts'
+import { type Known, scene } from './known.ts'
 
 const list = (text: string) => text.split(' ')
 const names = list('安娜 李明 王芳 张伟 刘洋 陈静 杨光 赵敏 黄磊 周杰 吴丽 徐强 孙悦 马超 朱莉 胡军 郭涛 何琳')
@@ -12,14 +12,7 @@ const deeds = list('出售 购买 找到 修理 寻找 粉刷 丢失 展示 打�
 const times = list('昨天 星期一 上周 今天早上 夏天 三天前 晚上 一月')
 
 export const chinese: Known = (random) => {
-  const [name, other, place, thing, quality, deed] = [
-    pick(random, names),
-    pick(random, names),
-    pick(random, places),
-    pick(random, things),
-    pick(random, qualities),
-    pick(random, deeds),
-  ]
+  const [name, other, place, thing, quality, deed] = scene(random, names, places, things, qualities, deeds)
   const [second, done] = [pick(random, things), pick(random, deeds)]
   const text = pick(random, [
     `${name}${pick(random, times)}在${place}${deed}了${quality}的${thing},后来${other}又${done}了${second}。`,

@@ -1,5 +1,5 @@
 import { pick } from '../texts.ts'
-import { forms, type Known } from './known.ts'
+import { forms, type Known, scene } from './known.ts'
 
 const names = 'Anna George Clara Bernard Edith Gilbert Helen Luke Sarah Matthew Judith Roger Ellen Thomas Frida Oscar Greta Walter'.split(' ')
 const places = 'harbour market station garden forest cellar shop park yard hall tower stable'.split(' ')
@@ -14,14 +14,7 @@ const deeds = forms(
 const times = ['yesterday', 'on Monday', 'last week', 'this morning', 'in summer', 'three days ago', 'in the evening', 'in January']
 
 export const english: Known = (random) => {
-  const [name, other, place, thing, quality, deed] = [
-    pick(random, names),
-    pick(random, names),
-    pick(random, places),
-    pick(random, things),
-    pick(random, qualities),
-    pick(random, deeds),
-  ]
+  const [name, other, place, thing, quality, deed] = scene(random, names, places, things, qualities, deeds)
   const [second, done] = [pick(random, things), pick(random, deeds)]
   const text = pick(random, [
     `${name} ${deed[0]} the ${quality} ${thing[1]} at the ${place} ${pick(random, times)}, and ${other} ${done[0]} some ${second[1]}.`,

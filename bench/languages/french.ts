@@ -1,5 +1,5 @@
 import { pick } from '../texts.ts'
-import { forms, type Known } from './known.ts'
+import { forms, type Known, scene } from './known.ts'
 
 const names = 'Anne Jérôme Claire Bernard Odile Gérard Hélène Luc Sabine Mathieu Julie René Élise Thomas Frédérique Oscar Margaux Gautier'.split(' ')
 const places = forms(
@@ -21,14 +21,7 @@ const times = ['hier', 'lundi', 'la semaine dernière', 'ce matin', 'cet été',
 const agreeing = (quality: string[], thing: string[]) => quality[thing[2] === 'f' ? 1 : 0] as string
 
 export const french: Known = (random) => {
-  const [name, other, place, thing, quality, deed] = [
-    pick(random, names),
-    pick(random, names),
-    pick(random, places),
-    pick(random, things),
-    pick(random, qualities),
-    pick(random, deeds),
-  ]
+  const [name, other, place, thing, quality, deed] = scene(random, names, places, things, qualities, deeds)
   const [second, done] = [pick(random, things), pick(random, deeds)]
   const many = agreeing(quality, thing).replace(/([^sx])$/, '$1s')
   const text = pick(random, [

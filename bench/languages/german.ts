@@ -1,5 +1,5 @@
 import { pick } from '../texts.ts'
-import { forms, type Known } from './known.ts'
+import { forms, type Known, scene } from './known.ts'
 
 const names = 'Anna Jürgen Klara Bernd Ute Günther Heike Lukas Sabine Matthias Jutta Rüdiger Elke Thomas Frieda Oskar Greta Wolfgang'.split(' ')
 const places = forms('Hafen/Häfen Markt/Märkte Bahnhof/Bahnhöfe Garten/Gärten Wald/Wälder Keller/Keller Laden/Läden Park/Parks Hof/Höfe Saal/Säle Turm/Türme Stall/Ställe')
@@ -17,14 +17,7 @@ const inflected = (quality: string, ending: string) => (quality === 'teuer' ? `t
 const dative = (plural = '') => (/[ns]$/.test(plural) ? plural : `${plural}n`)
 
 export const german: Known = (random) => {
-  const [name, other, place, thing, quality, deed] = [
-    pick(random, names),
-    pick(random, names),
-    pick(random, places),
-    pick(random, things),
-    pick(random, qualities),
-    pick(random, deeds),
-  ]
+  const [name, other, place, thing, quality, deed] = scene(random, names, places, things, qualities, deeds)
   const [second, done] = [pick(random, things), pick(random, deeds)]
   const text = pick(random, [
     `${name} hat ${pick(random, times)} die ${inflected(quality, 'en')} ${thing[1]} im ${place[0]} ${deed[0]}, und ${other} hat ${second[1]} ${done[0]}.`,

@@ -1,5 +1,5 @@
 import { pick } from '../texts.ts'
-import { forms, type Known } from './known.ts'
+import { forms, type Known, scene } from './known.ts'
 
 const list = (text: string) => text.split(' ')
 const names = list('アンナ 田中 鈴木 佐藤 高橋 伊藤 渡辺 山本 中村 小林 加藤 吉田 山田 松本 井上 木村 清水 斎藤')
@@ -15,14 +15,7 @@ const deeds = forms(
 const times = list('昨日 月曜日に 先週 今朝 夏に 三日前に 夕方 一月に')
 
 export const japanese: Known = (random) => {
-  const [name, other, place, thing, quality, deed] = [
-    pick(random, names),
-    pick(random, names),
-    pick(random, places),
-    pick(random, things),
-    pick(random, qualities),
-    pick(random, deeds),
-  ]
+  const [name, other, place, thing, quality, deed] = scene(random, names, places, things, qualities, deeds)
   const [second, done] = [pick(random, things), pick(random, deeds)]
   const text = pick(random, [
     `${name}さんは${pick(random, times)}${place}で${quality}${thing}を${deed[0]}。そして${other}さんは${second}を${done[0]}。`,

@@ -1,5 +1,5 @@
 import { pick } from '../texts.ts'
-import { forms, type Known } from './known.ts'
+import { forms, type Known, scene } from './known.ts'
 
 const names = 'Ana Jorge Clara Bernardo Inês Germano Helena Lucas Sofia Mateus Júlia Rodrigo Elisa Tomás Frida Óscar Marta Gonçalo'.split(' ')
 const places = forms('no_porto no_mercado na_estação no_jardim na_floresta no_porão na_loja no_parque no_pátio no_salão na_torre no_estábulo')
@@ -21,14 +21,7 @@ const agreeing = (quality: string[], thing: string[]) => quality[isFeminine(thin
 const bare = (text: string) => text.normalize('NFD').replaceAll(/\p{Mn}/gu, '')
 
 export const portuguese: Known = (random) => {
-  const [name, other, [place = ''], thing, quality, deed] = [
-    pick(random, names),
-    pick(random, names),
-    pick(random, places),
-    pick(random, things),
-    pick(random, qualities),
-    pick(random, deeds),
-  ]
+  const [name, other, [place = ''], thing, quality, deed] = scene(random, names, places, things, qualities, deeds)
   const [second, done] = [pick(random, things), pick(random, deeds)]
   const text = pick(random, [
     `${name} ${deed[0]} ${isFeminine(thing) ? 'as' : 'os'} ${thing[1]} ${agreeing(quality, thing)}s ${place} ${pick(random, times)}, e ${other} ${done[0]} ${second[1]}.`,

@@ -1,5 +1,5 @@
 import { pick } from '../texts.ts'
-import { forms, type Known } from './known.ts'
+import { forms, type Known, scene } from './known.ts'
 
 const names = 'Ana Jorge Clara Bernardo Inés Germán Elena Lucas Sofía Mateo Julia Rodrigo Elisa Tomás Frida Óscar Marta Gonzalo'.split(' ')
 const places = forms('el_puerto el_mercado la_estación el_jardín el_bosque el_sótano la_tienda el_parque el_patio el_salón la_torre el_establo')
@@ -25,14 +25,7 @@ const bare = (text: string) =>
     .normalize('NFC')
 
 export const spanish: Known = (random) => {
-  const [name, other, [place = ''], thing, quality, deed] = [
-    pick(random, names),
-    pick(random, names),
-    pick(random, places),
-    pick(random, things),
-    pick(random, qualities),
-    pick(random, deeds),
-  ]
+  const [name, other, [place = ''], thing, quality, deed] = scene(random, names, places, things, qualities, deeds)
   const [second, done] = [pick(random, things), pick(random, deeds)]
   const text = pick(random, [
     `${name} ${deed[0]} ${isFeminine(thing) ? 'las' : 'los'} ${thing[1]} ${agreeing(quality, thing)}s en ${place} ${pick(random, times)}, y ${other} ${done[0]} ${second[1]}.`,

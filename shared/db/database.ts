@@ -46,8 +46,8 @@ export function databaseOver(
   const given = Object.entries(settings).map(([name, value]) => `, set_config('${name}', '${value.replaceAll("'", "''")}', true)`)
   // only where somebody hears that it had to be given up
   let keepsPlans = onNoPlans !== undefined
-  const started = (access: Access): Started => {
-    const kept = keepsPlans && access.plans === 'kept' && access.tenantId !== null ? access.tenantId : undefined
+  const started = (access: Access, planLost: boolean): Started => {
+    const kept = keepsPlans && !planLost && access.plans === 'kept' && access.tenantId !== null ? access.tenantId : undefined
     return { begin: beginText({ timeoutMs, ...access }, kept === undefined ? given.join('') : [...given, genericPlans].join('')), kept }
   }
   const lostPlan = (error: unknown): boolean => {
@@ -61,8 +61,8 @@ export function databaseOver(
   return {
     engine,
     close,
-    transaction: (access, work) => retrying(() => once(pool, started(access), work), lostPlan),
-    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying(() => single<Row>(pool, started(access), text, values), lostPlan),
+    transaction: (access, work) => retrying((planLost) => once(pool, started(access, planLost), work), lostPlan),
+    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying((planLost) => single<Row>(pool, started(access, planLost), text, values), lostPlan),
     maintenance: async (work) => {
       const client = await connect(pool)
       try {
@@ -78,12 +78,15 @@ export function databaseOver(
 type Started = { begin: string; kept: number | undefined }
 const genericPlans = `, set_config('plan_cache_mode', 'force_generic_plan', true)`
 
-async function retrying<T>(run: () => Promise<T>, lostPlan: (error: unknown) => boolean): Promise<T> {
+/** After a lost plan it goes on without any: the next connection may have lost its own. */
+async function retrying<T>(run: (planLost: boolean) => Promise<T>, lostPlan: (error: unknown) => boolean): Promise<T> {
+  let planLost = false
   for (let attempt = 1; ; attempt++) {
     try {
-      return await run()
+      return await run(planLost)
     } catch (error) {
-      if (!(isRetryable(error) || lostPlan(error)) || attempt === attempts) throw toAppError(error)
+      planLost ||= lostPlan(error)
+      if (!(isRetryable(error) || lostPlanOf(error)) || attempt === attempts) throw toAppError(error)
       await sleep(Math.random() * 20 * 2 ** attempt)
     }
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { partitionOf } from './partition.ts'
 
-/** So many plans one connection keeps; one of a recall takes some 200 KB there. Connections are renewed, so what is asked no more makes room in the end. */
+/** So many plans one connection keeps; one of a recall takes some 170 KB there. Connections are renewed, so what is asked no more makes room in the end. */
 const mostPlans = 48
 /** A text that was asked so often before is worth keeping: one that a filter made may never come again. */
 const worthKeeping = 2

@@ -17,6 +17,8 @@ const statements = [
   `delete from idempotency i where i.tenant_id = $1::integer and i.key in (select k.key from idempotency k where k.tenant_id = $1::integer and k.created_at < now() - interval '${idempotencyRetention}' limit ${batch}) returning 1`,
   `delete from usage_batches b where b.tenant_id = $1::integer and b.batch_id in (select k.batch_id from usage_batches k where k.tenant_id = $1::integer and k.at < now() - interval '${batchRetention}' limit ${batch}) returning 1`,
   `delete from operations p where p.tenant_id = $1::integer and p.operation_id in (select o.operation_id from operations o where o.tenant_id = $1::integer and o.state in ('succeeded', 'failed') and o.objects_until is null and o.updated_at < now() - interval '${operationRetention}' limit ${batch}) returning 1`,
+  // a scope that has shrunk since its common words were counted: of what was forgotten no word stays here. One that is still large is counted again
+  `delete from word_counts c using word_counts whole left join scope_stats t on t.tenant_id = whole.tenant_id and t.scope_key = whole.scope_key where c.tenant_id = $1::integer and whole.tenant_id = $1::integer and whole.scope_key = c.scope_key and whole.term = '' and coalesce(t.memories, 0) < whole.memories * 0.9 returning 1`,
 ]
 
 /** Pending rows that no ready row speaks for wait for a store that may never come. The drain leaves none behind; should one be left all the same, it costs one sweep. */

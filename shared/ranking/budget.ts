@@ -1,4 +1,4 @@
-/** How many words of memories may be read to choose candidates: this share of the scope, and always so many. Measured (docs/recall.md): 8 % lose 0.6 points of recall@10. */
+/** How many words of memories may be read to choose candidates: this share of the scope, and always so many. */
 const share = 0.08
 const least = 20_000
 

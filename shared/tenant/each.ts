@@ -3,14 +3,11 @@ import { AppError } from '../problem/index.ts'
 
 /**
  * Runs a job's work for each tenant, in turn, until the signal ends it. One whose work fails holds up no other: its error is thrown at the end, with
- * those of the others. Answers whether all were reached. @throws AggregateError; AppError unavailable at once, as the next tenant would fail alike
+ * those of the others. `among` are the tenants, else all. Answers whether all were reached. @throws AggregateError; AppError unavailable at once, as the next tenant would fail alike
  */
-export async function forEachTenant(worker: Database, signal: AbortSignal, work: (tenantId: number) => Promise<void>): Promise<boolean> {
-  const tenants = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
-    tx.query<{ tenant_id: number }>('select tenant_id from tenants order by tenant_id'),
-  )
+export async function forEachTenant(worker: Database, signal: AbortSignal, work: (tenantId: number) => Promise<void>, among?: readonly number[]): Promise<boolean> {
   const errors: unknown[] = []
-  for (const { tenant_id: tenantId } of tenants) {
+  for (const tenantId of among ?? (await tenantIds(worker, 'select tenant_id from tenants order by tenant_id'))) {
     if (signal.aborted) return false
     try {
       await work(tenantId)
@@ -21,4 +18,13 @@ export async function forEachTenant(worker: Database, signal: AbortSignal, work:
   }
   if (errors.length) throw new AggregateError(errors, errors.map((error) => (error as Error).message).join(' '))
   return !signal.aborted
+}
+
+/** The tenants that have a scope of at least `from` memories: by an index, whose predicate is matched by the literal. */
+export const tenantsWithLargeScopes = (worker: Database, from: number): Promise<number[]> =>
+  tenantIds(worker, `select distinct s.tenant_id from scope_stats s where s.memories >= ${Math.trunc(from)} order by s.tenant_id`)
+
+async function tenantIds(worker: Database, text: string): Promise<number[]> {
+  const rows = await worker.statement<{ tenant_id: number }>({ role: 'soma_worker', tenantId: null, readOnly: true }, text)
+  return rows.map((row) => row.tenant_id)
 }

@@ -1,6 +1,6 @@
 import type { Database, Sql } from '../db/index.ts'
 import type { JobReport } from '../handler/index.ts'
-import { forEachTenant } from '../tenant/index.ts'
+import { forEachTenant, tenantsWithLargeScopes } from '../tenant/index.ts'
 
 /** Words in fewer memories are read whole by a recall, which counts them itself. */
 const common = 1_000
@@ -17,7 +17,7 @@ type Due = { scope_key: number; namespace_key: number; memories: string }
  */
 export async function countWords(worker: Database, from: number, signal: AbortSignal): Promise<JobReport> {
   let done = 0
-  const finished = await forEachTenant(worker, signal, async (tenantId) => {
+  const count = async (tenantId: number): Promise<void> => {
     const access = { role: 'soma_worker', tenantId } as const
     const due = await worker.transaction({ ...access, readOnly: true }, (tx) => scopesDue(tx, tenantId, from))
     for (const scope of due) {
@@ -25,7 +25,8 @@ export async function countWords(worker: Database, from: number, signal: AbortSi
       await worker.transaction({ ...access, timeoutMs }, (tx) => countScope(tx, tenantId, scope))
       done++
     }
-  })
+  }
+  const finished = await forEachTenant(worker, signal, count, await tenantsWithLargeScopes(worker, from))
   return { done, remaining: !finished }
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from '../db/index.ts'
 import type { JobReport } from '../handler/index.ts'
+import { tenantsWithLargeScopes } from '../tenant/index.ts'
 
 type Large = { tenantId: number; namespaceKey: number; modelKey: number; dimension: number }
 const partitions = 8
@@ -23,11 +24,8 @@ export async function buildAnn(db: { worker: Database; owner: Database }, from: 
 }
 
 async function largeScopes(worker: Database, from: number): Promise<Large[]> {
-  const rows = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true }, (tx) =>
-    tx.query<{ tenant_id: number }>('select distinct s.tenant_id from scope_stats s where s.memories >= $1::bigint', [from]),
-  )
   const found: Large[] = []
-  for (const { tenant_id: tenantId } of rows) {
+  for (const tenantId of await tenantsWithLargeScopes(worker, from)) {
     const scopes = await worker.transaction({ role: 'soma_worker', tenantId, readOnly: true }, (tx) =>
       tx.query<{ namespace_key: number; model_key: number; dimension: number }>(
         `select s.scope_key as namespace_key, e.model_key, e.dimension from scope_stats s

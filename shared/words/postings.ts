@@ -13,6 +13,8 @@ export type Worded = {
   recorded_at: string
   closed_at?: string
   has_words?: boolean
+  /** Its terms, where they were cut already. */
+  cut?: ReturnType<typeof termsOf>
 }
 
 /** One array a column, as insertWords takes them; terms and their counts are an array's text each. */
@@ -32,7 +34,7 @@ export type Words = [
 export function wordsOf(rows: readonly Worded[]): Words {
   const words: Words = [[], [], [], [], [], [], [], [], []]
   for (const row of rows) {
-    const { counts } = termsOf(row)
+    const { counts } = row.cut ?? termsOf(row)
     if (counts.size === 0) continue
     const one = [
       row.memory_key,

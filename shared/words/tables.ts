@@ -38,7 +38,11 @@ const columns = 'r.memory_key, r.version, r.namespace_key, r.user_key, r.text, r
 const kept = 'm.memory_key, m.version, m.tokenizer, m.namespace_key, m.user_key, m.text, m.language, m.tags, m.recorded_at'
 
 /** With the number of terms that the text has now. */
-const countedAnew = (rows: Row[]): Worded[] => rows.map((row) => ({ ...row, memory_key: Number(row.memory_key), term_count: termsOf(row).length }))
+const countedAnew = (rows: Row[]): Worded[] =>
+  rows.map((row) => {
+    const cut = termsOf(row)
+    return { ...row, memory_key: Number(row.memory_key), term_count: cut.length, cut }
+  })
 
 const memories: Table = {
   past: false,

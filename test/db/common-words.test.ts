@@ -63,6 +63,11 @@ describeEngines('common words of a large scope', (product) => {
       { term: 'blick', memories: 11_250 },
       { term: 'zork', memories: 22_500 },
     ])
+    await product().local.runJob('sweep')
+    expect(await counts(product(), caller)).toHaveLength(3)
+    await owner(product(), (sql) => sql.query('update scope_stats set memories = 7 where tenant_id = $1::integer', [caller.tenantId]))
+    await product().local.runJob('sweep')
+    expect(await counts(product(), caller), 'of what was forgotten no word stays').toEqual([])
   }, 120_000)
 
   test('choose nobody and count all the same: the answer is the one without a count, and few words are read for it', async () => {

@@ -30,13 +30,13 @@ describeEveryEngine(
       )
 
     /** A caller with three memories, a database of one connection, and what it said of plans it could not keep. */
-    async function opened() {
+    async function opened(max = 1) {
       const caller = await product().tenant()
       const items = ['the quokka sleeps', 'a quokka eats leaves', 'nothing of the kind'].map((text, i) => ({ text, user_id: 'u', session_id: i < 2 ? 's' : 't' }))
       await product().call(caller, 'POST', '/v1/memories/bulk', { items })
       await product().settle()
       const lost: Error[] = []
-      const db = openPostgres({ url: product().adminUrl as string, max: 1, onError: () => {}, onNoPlans: (error) => lost.push(error) })
+      const db = openPostgres({ url: product().adminUrl as string, max, onError: () => {}, onNoPlans: (error) => lost.push(error) })
       const ctx = { ...product().ctx(caller), app: db }
       const ask = async (mode: string) => (await recall(ctx, queries(), { query: 'quokka leaves', user_id: 'u', mode })).results.map(({ text }) => text)
       return { caller, db, lost, ask }
@@ -89,13 +89,16 @@ describeEveryEngine(
       }
     })
 
-    test('a migration that changes what a plan answers costs nobody an answer, and plans are kept again', async () => {
-      const { caller, db, lost, ask } = await opened()
+    test('a migration that changes what plans answer, on more connections than there are attempts, costs nobody an answer, and plans are kept again', async () => {
+      const connections = 8
+      const { caller, db, lost, ask } = await opened(connections)
+      const askAll = () => Promise.all(Array.from({ length: connections }, () => ask('lexical')))
       const alter = (type: string) => product().local.db.owner.maintenance((sql) => sql.query(`alter table memories alter column language type ${type}`))
       try {
-        for (let run = 0; run < 5; run++) await ask('lexical')
+        for (let run = 0; run < 5; run++) await askAll()
         await alter('varchar')
-        for (let run = 0; run < 5; run++) expect(await ask('lexical')).toEqual(found)
+        for (let run = 0; run < 10; run++) expect(await ask('lexical')).toEqual(found)
+        for (let run = 0; run < 3; run++) expect(await askAll()).toEqual(Array.from({ length: connections }, () => found))
         expect(lost).toEqual([])
         expect((await kept(db, caller)).length).toBeGreaterThanOrEqual(3)
       } finally {
