@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { Profiler } from 'node:inspector'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -21,6 +22,10 @@ export type Product = {
   sql(text: string): Promise<Record<string, unknown>[]>
   /** Resident memory of the server, in bytes. */
   rss(): Promise<number>
+  /** Runs a job of the manifest to its end, in the server. */
+  job(name: string): Promise<void>
+  /** The CPU profile of the server while `work` went on; once. */
+  profile(work: () => Promise<unknown>): Promise<Profiler.Profile>
 }
 
 /** Starts the product, empty, in a process of its own, with `more` of its environment; `cleanUp` stops everything and removes its data. */
@@ -51,7 +56,21 @@ export async function openProduct(embedded: boolean, cleanUp: AsyncDisposableSta
   const http = createHttp(url)
   cleanUp.defer(() => http.close())
   const ask = questions(child)
-  return { embedded, url, http, adminUrl: database?.adminUrl, folder, sql: async (text) => (await ask(text)).rows ?? [], rss: async () => (await ask()).rss ?? Number.NaN }
+  return {
+    embedded,
+    url,
+    http,
+    adminUrl: database?.adminUrl,
+    folder,
+    sql: async (text) => (await ask({ sql: text })).rows ?? [],
+    rss: async () => (await ask({})).rss ?? Number.NaN,
+    job: async (name) => void (await ask({ job: name })),
+    async profile(work) {
+      await ask({ profile: 'start' })
+      await work()
+      return (await ask({ profile: 'stop' })).profile as Profiler.Profile
+    },
+  }
 }
 
 async function serverUrl(cleanUp: AsyncDisposableStack): Promise<string> {
@@ -96,7 +115,7 @@ function firstMessage(child: ChildProcess): Promise<Hello> {
   })
 }
 
-function questions(child: ChildProcess): (sql?: string) => Promise<Answer> {
+function questions(child: ChildProcess): (question: Omit<Question, 'id'>) => Promise<Answer> {
   const waiting = new Map<number, PromiseWithResolvers<Answer>>()
   let last = 0
   child.on('message', (answer: Answer) => {
@@ -108,10 +127,10 @@ function questions(child: ChildProcess): (sql?: string) => Promise<Answer> {
   child.on('exit', () => {
     for (const asked of waiting.values()) asked.reject(new Error('The server ended.'))
   })
-  return (sql) => {
+  return (question) => {
     const asked = Promise.withResolvers<Answer>()
     waiting.set(++last, asked)
-    child.send({ id: last, ...(sql === undefined ? {} : { sql }) } satisfies Question)
+    child.send({ id: last, ...question } satisfies Question)
     return asked.promise
   }
 }

@@ -13,6 +13,7 @@ import { pipeline } from './pipeline.ts'
 import { openProduct, type Product } from './product.ts'
 import { quality } from './quality.ts'
 import { recall } from './recall.ts'
+import { scale } from './scale/scale.ts'
 import { soak } from './soak.ts'
 import { store } from './store.ts'
 import { transfer } from './transfer.ts'
@@ -28,6 +29,7 @@ const benchmarks: Record<string, (product: Product, options: Options) => Promise
   quality,
   languages: languagesBench,
   'as-of': asOf,
+  scale,
   graph,
   transfer,
   backup,
@@ -44,6 +46,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   quality --data FILE  how much of the evidence for the questions of LoCoMo's file is found, and whether scores tell what was never mentioned
   languages  known texts in eight languages, asked for in other forms of their words, beside plain BM25
   as-of   what a recall as of an instant costs beside one of now, on 100,000 memories of five versions each
+  scale   one tenant that grows to 1,000,000 memories: latency, size, beside stores, cold, the budget of words; draws docs/growth.svg
   graph   neighbours and cheapest paths among 100,000 memories, 500,000 links and one hub of 100,000
   transfer  1,000,000 memories in and out as NDJSON: lines a second, memory of the server
   backup  1,000,000 memories into an archive and back, beside pg_dump -Fc and pg_restore of the same database
@@ -53,7 +56,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
   chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
-  --size N    so many memories (thousands), for transfer, backup and outbox (20,000 with --short); so many kills, for chaos (24 with --short)
+  --size N    so many memories (thousands), for transfer, backup, scale and outbox (20,000 with --short); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
   --embedder URL --model NAME --dimension N  embeds by a server with OpenAI's API (bench/minilm.py is one), behind the turn before it unless --context none
 PostgreSQL is started for the run, unless POSTGRES_URL names a superuser's server.`

@@ -1,12 +1,14 @@
 /** The product in a process of its own: tells its URL, answers what the benchmark asks about it, and ends with the benchmark. */
 
+import { type Profiler, Session } from 'node:inspector/promises'
 import { keepHeapSmall } from '../local/heap.ts'
 import { startLocal } from '../local/serve.ts'
 import { readConfig } from '../shared/config/index.ts'
 import { createLog } from '../shared/telemetry/index.ts'
 
-export type Question = { id: number /** A statement as the schema's owner, or none: the resident memory. */; sql?: string }
-export type Answer = { id: number; rows?: Record<string, unknown>[]; rss?: number; error?: string }
+/** A statement as the schema's owner, a job to run, a profile to begin or to end; or nothing of these: the resident memory. */
+export type Question = { id: number; sql?: string; job?: string; profile?: 'start' | 'stop' }
+export type Answer = { id: number; rows?: Record<string, unknown>[]; rss?: number; profile?: Profiler.Profile; error?: string }
 export type Hello = { url: string }
 
 // as the command line does
@@ -14,13 +16,25 @@ keepHeapSmall()
 const config = readConfig()
 const local = await startLocal(config, createLog(config.LOG_LEVEL))
 
-async function answer({ id, sql }: Question): Promise<Answer> {
+const inspector = new Session()
+
+async function answer({ id, sql, job, profile }: Question): Promise<Answer> {
   try {
-    if (sql === undefined) return { id, rss: process.memoryUsage.rss() }
-    return { id, rows: await local.db.owner.maintenance((owner) => owner.query(sql)) }
+    if (sql !== undefined) return { id, rows: await local.db.owner.maintenance((owner) => owner.query(sql)) }
+    if (job !== undefined) await local.runJob(job)
+    else if (profile === 'start') await startProfile()
+    else if (profile === 'stop') return { id, profile: (await inspector.post('Profiler.stop')).profile }
+    else return { id, rss: process.memoryUsage.rss() }
+    return { id }
   } catch (error) {
     return { id, error: String(error) }
   }
+}
+
+async function startProfile(): Promise<void> {
+  inspector.connect()
+  await inspector.post('Profiler.enable')
+  await inspector.post('Profiler.start')
 }
 
 process.on('message', async (question: Question) => {

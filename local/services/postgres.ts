@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { appendFile, mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { giveToServer, requireReachable, serverAccount } from './account.ts'
 import { cacheFolder } from './cache.ts'
@@ -76,6 +76,9 @@ async function createCluster({ server }: PostgresFolders, home: string, password
   await runCommand(join(server, 'bin/initdb'), [`--pgdata=${home}/data`, ...identity, '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'], asServer(home))
 }
 
+/** What PostgreSQL's manual advises, a quarter of the memory, up to 2 GB. */
+const advisedBuffers = () => `${Math.min(2048, Math.floor(totalmem() / 4 / 2 ** 20))}MB`
+
 function serverSettings(fsync: boolean): string {
   const durable = fsync ? 'on' : 'off'
   return `
@@ -86,7 +89,7 @@ fsync = ${durable}
 synchronous_commit = ${durable}
 full_page_writes = ${durable}
 track_commit_timestamp = ${durable}
-shared_buffers = ${fsync ? '512MB' : '256MB'}
+shared_buffers = ${fsync ? advisedBuffers() : '256MB'}
 maintenance_work_mem = ${fsync ? '512MB' : '128MB'}
 shared_preload_libraries = 'pg_stat_statements, auto_explain'
 `

@@ -39,17 +39,34 @@ function beginsLike(term: string, word: string): boolean {
 }
 
 /**
- * How much of each term a memory has, from 0 to 1 + k1: tf·(1 + k1) / (tf + k1·max(1, len/100)) of the term itself or a form, or of the word that stands for it best;
- * such a word counts by its share, and not for more than the rarity of its own.
+ * How much of each term each memory has, a list a term, from 0 to 1 + k1: tf·(1 + k1) / (tf + k1·max(1, len/100)) of the term itself or a form, or of the word that
+ * stands for it best; such a word counts by its share, and not for more than the rarity of its own.
  */
-export function occurrence(term: string, words: readonly Word[], frequencies: Frequencies, alternatives: Alternatives): number {
-  let most = 0
-  for (const { term: word, tf, len } of words) {
-    if (!standsFor(term, word, alternatives)) continue
-    const saturated = (tf * (1 + bm25.k1)) / (tf + bm25.k1 * Math.max(1, len / bm25.longFrom))
-    const whole = word === term || alternatives.forms?.includes(word)
-    const share = whole ? 1 : (alternatives.edits ? edit.share : prefix.share) * Math.min(1, idfOf(frequencies, word) / idfOf(frequencies, term))
-    most = Math.max(most, share * saturated)
+export function occurrences(terms: readonly string[], memories: readonly (readonly Word[])[], frequencies: Frequencies, of: (term: string) => Alternatives): Float64Array[] {
+  const found = terms.map(() => new Float64Array(memories.length))
+  const known = terms.map((term) => ({ term, alternatives: of(term) }))
+  // the same words stand in many memories
+  const shares = new Map<string, number[]>()
+  for (const [j, words] of memories.entries()) {
+    for (const { term: word, tf, len } of words) {
+      let each = shares.get(word)
+      if (!each) {
+        each = known.map(({ term, alternatives }) => shareOf(term, word, frequencies, alternatives))
+        shares.set(word, each)
+      }
+      const saturated = (tf * (1 + bm25.k1)) / (tf + bm25.k1 * Math.max(1, len / bm25.longFrom))
+      for (let t = 0; t < each.length; t++) {
+        const values = found[t] as Float64Array
+        values[j] = Math.max(values[j] as number, (each[t] as number) * saturated)
+      }
+    }
   }
-  return most
+  return found
+}
+
+/** What a word counts for a term: 1 when it is the term or a form of it, 0 when it does not stand for it. */
+function shareOf(term: string, word: string, frequencies: Frequencies, alternatives: Alternatives): number {
+  if (!standsFor(term, word, alternatives)) return 0
+  if (word === term || alternatives.forms?.includes(word)) return 1
+  return (alternatives.edits ? edit.share : prefix.share) * Math.min(1, idfOf(frequencies, word) / idfOf(frequencies, term))
 }

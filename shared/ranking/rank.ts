@@ -2,7 +2,7 @@ import type { Question } from '../text/index.ts'
 import { closenessTo, datesOf } from './dates.ts'
 import { namedIn } from './names.ts'
 import { type Place, withNeighbours } from './neighbours.ts'
-import { type Alternatives, type Frequencies, idfOf, occurrence, type Word, withForms } from './occurrence.ts'
+import { type Alternatives, type Frequencies, idfOf, occurrences, type Word, withForms } from './occurrence.ts'
 import { bm25, boost, session } from './parameters.ts'
 import { scoreSessions } from './sessions.ts'
 import { asksWhen } from './signals.ts'
@@ -36,10 +36,12 @@ export function rank(asked: Asked, lines: readonly Line[], counted: Frequencies)
   const dates = datesOf(asked.text, asked.languages)
   const when = asksWhen(asked.text)
   const idf = terms.map((term) => idfOf(frequencies, term))
-  const own = terms.map((term) => {
-    const alternatives = alternativesOf(asked, term)
-    return Float64Array.from(lines, ({ words }) => (words.length ? occurrence(term, words, frequencies, alternatives) : 0))
-  })
+  const own = occurrences(
+    terms,
+    lines.map(({ words }) => words),
+    frequencies,
+    (term) => alternativesOf(asked, term),
+  )
   const spread = own.map((values) => withNeighbours(values, lines))
   const sessions = scoreSessions(
     lines.map((line) => line.session),
@@ -52,9 +54,9 @@ export function rank(asked: Asked, lines: readonly Line[], counted: Frequencies)
   for (const [j, line] of lines.entries()) {
     let words = 0
     let withOthers = 0
-    for (const [t, weight] of idf.entries()) {
-      words += weight * (own[t]?.[j] as number)
-      withOthers += weight * (spread[t]?.[j] as number)
+    for (let t = 0; t < idf.length; t++) {
+      words += (idf[t] as number) * (own[t]?.[j] as number)
+      withOthers += (idf[t] as number) * (spread[t]?.[j] as number)
     }
     if (!withOthers && !(line.session === null ? closeness[j] : best.has(line.session))) continue
     const parts = {

@@ -1,25 +1,12 @@
 import type { Sql } from '../db/index.ts'
 import { type Params, params } from '../filter/index.ts'
-import {
-  alternativesOf,
-  asksWhen,
-  type Budgeted,
-  type Line,
-  oneEditFrom,
-  type Parts,
-  rank,
-  repair,
-  spell,
-  standsFor,
-  tellingOfTime,
-  type Word,
-  withinBudget,
-} from '../ranking/index.ts'
+import { alternativesOf, asksWhen, type Budgeted, oneEditFrom, type Parts, rank, repair, spell, standsFor, tellingOfTime, withinBudget } from '../ranking/index.ts'
 import type { Question } from '../text/index.ts'
+import { type Columns, type FoundLine, linesOf } from './lines.ts'
 import type { Scope } from './scope.ts'
 import type { Hit, View } from './view.ts'
 import { candidates, largeScope } from './weights.ts'
-import { type Columns, type FoundLines, knownWords, neighbourQuery, type Wanted, wantedOf, withWords, wordQuery } from './word-query.ts'
+import { type FoundLines, knownWords, neighbourQuery, type Wanted, wantedOf, withWords, wordQuery } from './word-query.ts'
 
 export type LexicalHit = Hit & { /** In units of idf. */ score: number; parts: Parts /** The terms of the question that the memory has itself. */; matched: string[] }
 /** `most`: the highest score there could be. `candidates`: memories with a word of the question. */
@@ -41,7 +28,7 @@ export async function searchLexical(tx: Sql, scope: Scope, question: Question, v
     found = await readBudgeted(tx, scope, question, more, view)
   }
   const { df, total } = found
-  const lines = [...found.lines, ...(await readNeighbours(tx, scope, question, found.lines, view))].sort(inOrder)
+  const lines = bySession([...found.lines, ...(await readNeighbours(tx, scope, question, found.lines, view))])
   const asked = { ...question, words: repaired.words, terms: repaired.terms, edits }
   const { ranked, most } = rank(asked, lines, { memories: scope.memories, df })
   const byKey = new Map(lines.map((line) => [line.key, line]))
@@ -61,9 +48,9 @@ async function readNeighbours(tx: Sql, scope: Scope, question: Question, lines: 
   const near = lines.slice(0, candidates.withNeighbours).flatMap(({ key, session, at }) => (session === null ? [] : { key, session, at }))
   if (!near.length) return []
   const p = params([scope.tenantId])
-  const known = lines.map(({ key }) => key)
-  const [found] = await tx.query<Pick<FoundLines, 'lines'>>(neighbourQuery(near, known, view(p), p, toldIn(question, p)), p.values)
-  return found ? linesOf(found.lines) : []
+  const [found] = await tx.query<Columns>(neighbourQuery(near, view(p), p, toldIn(question, p)), p.values)
+  const known = new Set(lines.map(({ key }) => key))
+  return (found ? linesOf(found) : []).filter(({ key }) => !known.has(key) && known.add(key))
 }
 
 /** The SQL condition that a text tells of a time, where the question asks for one. */
@@ -76,7 +63,7 @@ async function readLines(tx: Sql, scope: Scope, question: Question, wanted: Want
   const df = new Map(Object.entries(found.df ?? {}))
   // what was not read to its end is known by its count
   for (const term of [...(wanted.common ?? []), ...(wanted.cut === undefined ? [] : wanted.words)]) df.set(term, wanted.df?.get(term) ?? df.get(term) ?? 0)
-  return { lines: linesOf(found.lines), df, total: Number(found.total) }
+  return { lines: linesOf(found), df, total: Number(found.total) }
 }
 
 /** In a large scope the rare words choose, as far as it is known which are common there. Where they find too few, the rarest of the others does, up to the budget. */
@@ -105,31 +92,8 @@ async function findEdits(tx: Sql, scope: Scope, unknown: readonly string[], asOf
   return new Map([...near].map(([term, words]) => [term, new Set(words.filter((word) => known.has(word)))] as const).filter(([, words]) => words.size))
 }
 
-type FoundLine = Line & { importance: number; closed: boolean }
-function linesOf({ key, words, session, speaker, asks, tells, importance, at, closed }: Columns): FoundLine[] {
-  return (key ?? []).map((one, i) => ({
-    key: one,
-    session: session?.[i] ?? null,
-    speaker: speaker?.[i] ?? null,
-    at: new Date(at?.[i] ?? 0),
-    asks: asks?.[i] ?? false,
-    tellsOfTime: tells?.[i] ?? false,
-    words: readWords(words?.[i] ?? ''),
-    importance: importance?.[i] ?? 0,
-    closed: closed?.[i] ?? false,
-  }))
-}
-
-function readWords(text: string): Word[] {
-  if (!text) return []
-  const parts = text.split(' ')
-  const words: Word[] = []
-  for (let i = 0; i < parts.length; i += 3) words.push({ term: parts[i] as string, tf: Number(parts[i + 1]), len: Number(parts[i + 2]) })
-  return words
-}
-
-/** Sessions together, in each the order in which things happened. */
-function inOrder(a: Line, b: Line): number {
-  if (a.session !== b.session) return (a.session ?? '') < (b.session ?? '') ? -1 : 1
-  return a.at.getTime() - b.at.getTime() || Number(BigInt(a.key) - BigInt(b.key))
+/** Sessions together, in each the order in which things happened; whoever has none stands alone. */
+function bySession(lines: readonly FoundLine[]): FoundLine[] {
+  const sessions = Map.groupBy(lines, ({ session }) => session)
+  return [...sessions].flatMap(([session, some]) => (session === null ? some : some.sort((a, b) => a.at.getTime() - b.at.getTime() || Number(BigInt(a.key) - BigInt(b.key)))))
 }

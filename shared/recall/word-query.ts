@@ -1,6 +1,7 @@
 import type { Params } from '../filter/index.ts'
 import { sourcesAt } from '../memory/index.ts'
 import { bm25, prefix, window } from '../ranking/index.ts'
+import { type Columns, columnsOf } from './lines.ts'
 import type { Scope } from './scope.ts'
 import { hitColumns, memoryOfHit, type View } from './view.ts'
 import { candidates } from './weights.ts'
@@ -21,23 +22,10 @@ export type Wanted = {
 }
 
 /**
- * One row. Its lines are memories, a column an array (a row each would take twice as long to read): those with a word, the best `candidates.lexical` by BM25 of what they
- * have themselves. `words` are those that were looked for, as "term tf len …". `df` tells in how many memories of the scope each of them is, `total` how many have one.
+ * One row. Its lines are memories with a word, the best `candidates.lexical` by BM25 of what they have themselves, with the words that were looked for. `df` tells in how
+ * many memories of the scope each of these is, `total` how many have one.
  */
-export type FoundLines = { lines: Columns; df: Record<string, number> | null; total: string }
-type Column<T> = T[] | null
-export type Columns = {
-  key: Column<string>
-  words: Column<string | null>
-  session: Column<string | null>
-  speaker: Column<string | null>
-  asks: Column<boolean>
-  tells: Column<boolean>
-  importance: Column<number>
-  /** Milliseconds since 1970. */
-  at: Column<number>
-  closed: Column<boolean>
-}
+export type FoundLines = Columns & { df: Record<string, number> | null; total: string }
 
 /** `told` is the SQL condition on a text m.text that tells of a time, or false when nobody asks. */
 export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, told: string): string {
@@ -67,7 +55,7 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
          sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
        from hits h join frequency f on f.term = h.term group by h.memory_key
      )${wanted.common?.length ? withCommon(wanted.common, wanted.df, known, n, p) : ''}
-     select ${linesOf('l')} as lines, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
+     select ${columnsOf('l')}, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
      from (select s.memory_key, s.words, ${columns} from (select * from ${wanted.common?.length ? 'completed' : 'scored'} o order by o.score desc, o.memory_key) s
        -- row by row in the order of the score, until there are enough: conditions are looked at for few
        ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}) l`
@@ -94,20 +82,14 @@ function withCommon(common: readonly string[], df: ReadonlyMap<string, number> |
 
 const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`
 const featuresOf = (told: string) => `m.session_key, m.speaker, (position('?' in m.text) > 0 or position('？' in m.text) > 0) as asks, ${told} as tells_of_time`
-const linesOf = (l: string) =>
-  `json_build_object('key', json_agg(${l}.memory_key::text), 'words', json_agg(${l}.words), 'session', json_agg(${l}.session_key::text), 'speaker', json_agg(${l}.speaker),
-    'asks', json_agg(${l}.asks), 'tells', json_agg(${l}.tells_of_time), 'importance', json_agg(${l}.importance),
-    'at', json_agg(extract(epoch from ${l}.occurred_at)::double precision * 1000), 'closed', json_agg(${l}.closed))`
 
-/** The neighbours of these memories in their sessions, without those that are known already: lines without words. Asked only where there are sessions. */
-export function neighbourQuery(near: readonly { key: string; session: string; at: Date }[], known: readonly string[], view: View, p: Params, told: string): string {
+/** The neighbours of these memories in their sessions, each as often as it is one: lines without words. Asked only where there are sessions. */
+export function neighbourQuery(near: readonly { key: string; session: string; at: Date }[], view: View, p: Params, told: string): string {
   const list = (of: (one: (typeof near)[number]) => unknown, type: string) => p.add(near.map(of), `${type}[]`)
   const places = `unnest(${list(({ key }) => key, 'bigint')}, ${list(({ session }) => session, 'bigint')}, ${list(({ at }) => at.toISOString(), 'timestamptz')})`
   const features = featuresOf(told)
-  return `select ${linesOf('l')} as lines from (
-       select distinct on (m.memory_key) m.memory_key, null as words, ${columns} from ${places} b (memory_key, session_key, occurred_at)
-       cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m
-       where m.memory_key <> all (${p.add(known, 'bigint[]')})) l`
+  return `select ${columnsOf('m', 'null::json')} from ${places} b (memory_key, session_key, occurred_at)
+       cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m`
 }
 
 /** Which of these words anything in the scope has, or had at an instant. */

@@ -1,11 +1,15 @@
-import type { Database } from '../db/index.ts'
+import type { Database, Sql } from '../db/index.ts'
 import type { JobReport } from '../handler/index.ts'
 import { tenantsWithLargeScopes } from '../tenant/index.ts'
 
-type Large = { tenantId: number; namespaceKey: number; modelKey: number; dimension: number }
+type Large = { tenantId: number; namespaceKey: number; modelKey: number; dimension: number; memories: number }
 const partitions = 8
 /** With this many memories still to be indexed a load is going on: measured, 100 vectors take 622 ms with the graph in place and 1.3 ms without. */
 const busyFrom = 1_000
+
+/** What a graph takes in memory for a vector of `dimension` halves: pgvector keeps 16 neighbours a layer, 32 in the lowest, with their distances. */
+const graphBytes = (dimension: number) => 2 * dimension + 800
+const noRoom = '53100'
 
 export const annIndexName = (tenantId: number, namespaceKey: number, modelKey: number): string => `vectors_ann_${tenantId}_${namespaceKey}_${modelKey}`
 
@@ -27,8 +31,8 @@ async function largeScopes(worker: Database, from: number): Promise<Large[]> {
   const found: Large[] = []
   for (const tenantId of await tenantsWithLargeScopes(worker, from)) {
     const scopes = await worker.transaction({ role: 'soma_worker', tenantId, readOnly: true }, (tx) =>
-      tx.query<{ namespace_key: number; model_key: number; dimension: number }>(
-        `select s.scope_key as namespace_key, e.model_key, e.dimension from scope_stats s
+      tx.query<{ namespace_key: number; model_key: number; dimension: number; memories: string }>(
+        `select s.scope_key as namespace_key, e.model_key, e.dimension, s.memories from scope_stats s
          join scopes n on n.tenant_id = s.tenant_id and n.scope_key = s.scope_key and n.user_id is null
          cross join embedding_models e left join embedding_roles r on true
          where s.tenant_id = $1::integer and s.memories >= $2::bigint and e.dropped_at is null and (r.searched is null or e.model_key in (r.searched, r.kept))
@@ -40,7 +44,8 @@ async function largeScopes(worker: Database, from: number): Promise<Large[]> {
         [tenantId, from],
       ),
     )
-    found.push(...scopes.map((scope) => ({ tenantId, namespaceKey: scope.namespace_key, modelKey: scope.model_key, dimension: scope.dimension })))
+    for (const { namespace_key: namespaceKey, model_key: modelKey, dimension, memories } of scopes)
+      found.push({ tenantId, namespaceKey, modelKey, dimension, memories: Number(memories) })
   }
   return found
 }
@@ -69,7 +74,8 @@ async function dropUnused({ worker, owner }: { worker: Database; owner: Database
   return done
 }
 
-async function buildIndex(owner: Database, { tenantId, namespaceKey, modelKey, dimension }: Large): Promise<boolean> {
+async function buildIndex(owner: Database, large: Large): Promise<boolean> {
+  const { tenantId, namespaceKey, modelKey, dimension } = large
   const name = annIndexName(tenantId, namespaceKey, modelKey)
   return owner.maintenance(async (sql) => {
     const [state] = await sql.query<{ valid: boolean }>('select i.indisvalid as valid from pg_index i where i.indexrelid = to_regclass($1::text)', [name])
@@ -79,17 +85,35 @@ async function buildIndex(owner: Database, { tenantId, namespaceKey, modelKey, d
       [tenantId],
     )
     const partition = `vectors_p${(remainders[0] as { remainder: number }).remainder}`
-    await sql.query('set role soma_owner')
-    try {
+    const build = async () => {
       // an earlier build that was interrupted leaves an invalid index
-      if (state) await sql.query(`drop index concurrently if exists ${name}`)
+      await sql.query(`drop index concurrently if exists ${name}`)
       await sql.query(
-        `create index concurrently if not exists ${name} on ${partition} using hnsw ((embedding::halfvec(${dimension})) halfvec_cosine_ops)
+        `create index concurrently ${name} on ${partition} using hnsw ((embedding::halfvec(${dimension})) halfvec_cosine_ops)
          where tenant_id = ${tenantId} and namespace_key = ${namespaceKey} and model_key = ${modelKey}`,
       )
+    }
+    await sql.query('set role soma_owner')
+    try {
+      await giveMemory(sql, large)
+      await build().catch(async (error) => {
+        // a parallel build shares its memory by /dev/shm, of which a container may have 64 MB
+        if (error.code !== noRoom) throw error
+        await sql.query('set max_parallel_maintenance_workers = 0')
+        await build()
+      })
     } finally {
-      await sql.query('reset role')
+      await sql.query('reset max_parallel_maintenance_workers; reset maintenance_work_mem; reset role')
     }
     return true
   })
+}
+
+/** As much as the whole graph takes, but no more than shared_buffers, or maintenance_work_mem where that is more: a graph that outgrows its memory is finished on disk, many times as slowly. */
+async function giveMemory(sql: Sql, { memories, dimension }: Large): Promise<void> {
+  await sql.query(
+    `select set_config('maintenance_work_mem', greatest(pg_size_bytes(current_setting('maintenance_work_mem')),
+       least($1::bigint, pg_size_bytes(current_setting('shared_buffers')))) / 1024 || 'kB', false)`,
+    [Math.ceil(memories * graphBytes(dimension) * 1.1)],
+  )
 }

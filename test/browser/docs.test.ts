@@ -5,6 +5,7 @@ import { parseConfig } from '../../shared/config/index.ts'
 import { operations } from '../../shared/http/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
 import { requireService } from '../support/services.ts'
+import { embeddedCopy } from '../support/template.ts'
 
 const executablePath = requireService('CHROMIUM_PATH')
 const token = 'a token of the browser test'
@@ -43,7 +44,7 @@ describe.skipIf(!executablePath)(`the docs page in Chromium${executablePath ? ''
   let browser: Browser
   const servers: Awaited<ReturnType<typeof startLocal>>[] = []
   const start = async (env: Record<string, string>) => {
-    const server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: 'memory://', LOG_LEVEL: 'silent', ...env }), createLog('silent'))
+    const server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: await embeddedCopy(), LOG_LEVEL: 'silent', ...env }), createLog('silent'))
     servers.push(server)
     return server
   }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Local, openLocal } from '../../local/adapter.ts'
 import { ConfigError, parseConfig } from '../../shared/config/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
+import { embeddedCopy } from '../support/template.ts'
 
 const memory = { SOMA_DATA_DIR: 'memory://', LOG_LEVEL: 'silent' }
 
@@ -12,7 +13,10 @@ describe.each([
 ] as const)('AUTH_MODE=%s with SOMA_API_TOKEN', (mode, anonymous) => {
   let local: Local
   beforeAll(async () => {
-    local = await openLocal(parseConfig({ ...memory, AUTH_MODE: mode, SOMA_API_TOKEN: 'the one and only token'.replaceAll(' ', '-') }), createLog('silent'))
+    local = await openLocal(
+      parseConfig({ ...memory, SOMA_DATA_DIR: await embeddedCopy(), AUTH_MODE: mode, SOMA_API_TOKEN: 'the one and only token'.replaceAll(' ', '-') }),
+      createLog('silent'),
+    )
   })
   afterAll(() => local.close())
   const stats = async (headers: Record<string, string> = {}) => (await local.fetch(new Request('http://127.0.0.1/stats', { headers }))).status

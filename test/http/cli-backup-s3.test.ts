@@ -12,12 +12,13 @@ import { s3Store } from '../../shared/s3/index.ts'
 import { asAdmin } from '../support/engines.ts'
 import { createBucket, holdingWay, openUploads, s3Environment, useS3 } from '../support/s3.ts'
 import { requireService } from '../support/services.ts'
+import { embeddedCopy } from '../support/template.ts'
 import { untilLine } from './processes.ts'
 
 const s3 = requireService('TEST_S3_URL')
 const postgres = requireService('POSTGRES_URL')
 const directory = mkdtempSync(join(tmpdir(), 'soma-cli-s3-'))
-const data = join(directory, 'data')
+const data = await embeddedCopy(join(directory, 'data'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 /** The real command line, with nothing of this process's configuration but the way to S3. */
@@ -58,7 +59,7 @@ describe.skipIf(!s3)(`backup and restore over S3 on the command line${s3 ? '' : 
     const report = await json(['backup', '--out', `${place}/`])
     expect(report).toMatchObject({ path: place, encrypted: false, tables: { memories: 1 } })
     expect(await json(['verify', place])).toMatchObject({ archive_id: report.archive_id, rows: report.rows })
-    const env = { SOMA_DATA_DIR: join(directory, 'elsewhere') }
+    const env = { SOMA_DATA_DIR: await embeddedCopy(join(directory, 'elsewhere')) }
     expect(await json(['restore', place], env)).toMatchObject({ archive_id: report.archive_id, generation: 2 })
     expect((await json(['recall', 'tea', '--user', 'ada'], env)).results).toMatchObject([{ text: 'Ada prefers tea' }])
     expect(await soma(['backup', '--out', place])).toMatchObject({ code: 1, stderr: expect.stringContaining('There is something already where the backup is to be written') })

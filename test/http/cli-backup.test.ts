@@ -8,9 +8,10 @@ import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, test } from 'vitest'
 import { asAdmin } from '../support/engines.ts'
 import { requireService } from '../support/services.ts'
+import { embeddedCopy } from '../support/template.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'soma-cli-backup-'))
-const data = join(directory, 'data')
+const data = await embeddedCopy(join(directory, 'data'))
 const archive = join(directory, 'monday')
 const sealed = join(directory, 'sealed')
 const BACKUP_KEY = randomBytes(32).toString('base64')

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { embeddedCopy } from '../support/template.ts'
 import { freePort, runProcess } from './processes.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'soma-cli-limits-'))
+const directory = await embeddedCopy(mkdtempSync(join(tmpdir(), 'soma-cli-limits-')))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const soma = (args: string[], env: Record<string, string> = {}) => runProcess(['bin/soma.ts', ...args], { SOMA_DATA_DIR: directory, LOG_LEVEL: 'silent', ...env })
 const json = async (args: string[]) => JSON.parse((await soma([...args, '--json'])).stdout)

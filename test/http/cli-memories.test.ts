@@ -5,12 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startLocal } from '../../local/serve.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
+import { embeddedCopy } from '../support/template.ts'
 import { runProcess } from './processes.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'soma-cli-memories-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-const env: Record<string, string> = { SOMA_DATA_DIR: join(directory, 'data') }
+const env: Record<string, string> = { SOMA_DATA_DIR: await embeddedCopy(join(directory, 'data')) }
 const soma = (...args: string[]) => runProcess(['bin/soma.ts', ...args], env)
 // biome-ignore lint/suspicious/noExplicitAny: tests read answers of many shapes
 async function json(...args: string[]): Promise<any> {
@@ -30,7 +31,7 @@ test('on the data directory itself a memory is read, forgotten and still in its 
 describe('list, get, history and forget over HTTP', () => {
   let server: Awaited<ReturnType<typeof startLocal>> | undefined
   beforeAll(async () => {
-    server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: 'memory://', LOG_LEVEL: 'silent' }), createLog('silent'))
+    server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: await embeddedCopy(), LOG_LEVEL: 'silent' }), createLog('silent'))
     env.SOMA_URL = server.url
   })
   afterAll(() => server?.close())

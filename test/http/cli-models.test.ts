@@ -6,6 +6,7 @@ import { openLocal } from '../../local/adapter.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
 import { newModel, oldModel, startNewModel, stopNewModel } from '../support/models.ts'
+import { embeddedCopy } from '../support/template.ts'
 import { runProcess } from './processes.ts'
 
 let directory: string
@@ -14,7 +15,7 @@ const memories = 30
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'soma-cli-models-'))
-  env = { ...(await startNewModel()), SOMA_DATA_DIR: join(directory, 'data') }
+  env = { ...(await startNewModel()), SOMA_DATA_DIR: await embeddedCopy(join(directory, 'data')) }
   const local = await openLocal(parseConfig({ ...env, LOG_LEVEL: 'silent' }), createLog('silent'))
   const items = Array.from({ length: memories }, (_, i) => ({ text: `note ${i} on tea, of kind ${i % 5}` }))
   await local.fetch(new Request('http://127.0.0.1/v1/memories/bulk', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ items }) }))

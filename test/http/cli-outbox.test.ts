@@ -7,6 +7,7 @@ import { startLocal } from '../../local/serve.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
 import { insertKey, systemTenantId } from '../../shared/tenant/index.ts'
+import { embeddedCopy } from '../support/template.ts'
 import { runProcess } from './processes.ts'
 
 const dead = `update outbox set status = 'dead', attempts = 10, last_error = 'the broker is away', lease_owner = null where status <> 'sent'`
@@ -30,7 +31,7 @@ afterAll(async () => {
 })
 
 test('on the database itself: summary, list, replay and purge, of any tenant', { timeout: 120_000 }, async () => {
-  const env = { SOMA_DATA_DIR: join(directory, 'data') }
+  const env = { SOMA_DATA_DIR: await embeddedCopy(join(directory, 'data')) }
   const local = await openLocal(parseConfig({ ...env, LOG_LEVEL: 'silent' }), createLog('silent'))
   await local.db.worker.transaction({ role: 'soma_worker', tenantId: null }, (tx) => tx.query(`insert into tenants (tenant_id, name) values (7, 'acme')`))
   local.jobs.wake = () => {}
@@ -65,7 +66,7 @@ test('on the database itself: summary, list, replay and purge, of any tenant', {
 })
 
 test('over HTTP: one’s own rows, and with platform:outbox those of any tenant', { timeout: 120_000 }, async () => {
-  server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: 'memory://', LOG_LEVEL: 'silent' }), createLog('silent'))
+  server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: await embeddedCopy(), LOG_LEVEL: 'silent' }), createLog('silent'))
   const own = { SOMA_URL: server.url }
   await json(own, 'store', 'something')
   await server.db.owner.maintenance((sql) => sql.query(dead.replace(` where status <> 'sent'`, '')))

@@ -11,6 +11,7 @@ import { parseConfig } from '../../shared/config/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
 import { createBucket, s3Environment, useS3 } from '../support/s3.ts'
 import { requireService } from '../support/services.ts'
+import { embeddedCopy } from '../support/template.ts'
 import { hashOf, link, memory, ndjson, version } from '../support/transfer.ts'
 import { runProcess, startProcess, untilLine } from './processes.ts'
 
@@ -20,7 +21,7 @@ const path = (name: string) => join(directory, name)
 
 const soma = (args: string[], environment: Record<string, string>) => runProcess(['bin/soma.ts', ...args], environment)
 const started = async (data: string, more: Record<string, string> = {}): Promise<{ server: ChildProcess; url: string }> => {
-  const server = startProcess(['bin/soma.ts', 'start'], { PORT: '0', SOMA_DATA_DIR: path(data), LOG_LEVEL: 'error', ...more })
+  const server = startProcess(['bin/soma.ts', 'start'], { PORT: '0', SOMA_DATA_DIR: await embeddedCopy(path(data)), LOG_LEVEL: 'error', ...more })
   return { server, url: (await untilLine(server, /listens on (http:\/\/[\w.:]+)/))[1] as string }
 }
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -86,7 +87,7 @@ describe.each(['files', 'a bucket'] as const)('soma export and import in the bac
 
 test('without a server it does the same in this process', async () => {
   writeFileSync(path('alone.ndjson'), ndjson(lines))
-  const environment = { SOMA_DATA_DIR: path('alone') }
+  const environment = { SOMA_DATA_DIR: await embeddedCopy(path('alone')) }
   expect(JSON.parse((await soma(['import', path('alone.ndjson'), '--background', '--json'], environment)).stdout)).toMatchObject({ imported: 3, links: 1, failed: 0 })
   expect((await soma(['export', '--all-namespaces', '--versions', '--links', '--background'], environment)).stdout).toBe(ndjson(lines))
 }, 60_000)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { embeddedCopy } from '../support/template.ts'
 import { link, memory, ndjson, parse, version } from '../support/transfer.ts'
 import { startProcess, untilLine } from './processes.ts'
 
@@ -12,6 +13,8 @@ const directory = mkdtempSync(join(tmpdir(), 'soma-cli-transfer-'))
 let server: ChildProcess
 let url: string
 beforeAll(async () => {
+  await embeddedCopy(path('data'))
+  await embeddedCopy(path('copy'))
   server = startProcess(['bin/soma.ts', 'start'], { PORT: '0', SOMA_DATA_DIR: path('data'), LOG_LEVEL: 'error' })
   url = (await untilLine(server, /listens on (http:\/\/[\w.:]+)/))[1] as string
 })

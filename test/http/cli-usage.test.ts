@@ -2,12 +2,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startLocal } from '../../local/serve.ts'
 import { parseConfig } from '../../shared/config/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
+import { embeddedCopy } from '../support/template.ts'
 import { runProcess } from './processes.ts'
 
 const env: Record<string, string> = {}
 let server: Awaited<ReturnType<typeof startLocal>>
 beforeAll(async () => {
-  server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: 'memory://', LOG_LEVEL: 'silent' }), createLog('silent'))
+  server = await startLocal(parseConfig({ PORT: '0', SOMA_DATA_DIR: await embeddedCopy(), LOG_LEVEL: 'silent' }), createLog('silent'))
   env.SOMA_URL = server.url
 })
 afterAll(() => server?.close())

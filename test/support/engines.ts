@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type Local, openLocal } from '../../local/adapter.ts'
 import { startPgBouncer } from '../../local/services/pgbouncer.ts'
@@ -7,7 +7,11 @@ import { parseConfig } from '../../shared/config/index.ts'
 import type { Database } from '../../shared/db/index.ts'
 import { createLog } from '../../shared/telemetry/index.ts'
 import { type Ctx, insertKey, type Scope, tenantScopes } from '../../shared/tenant/index.ts'
+import { asAdmin } from './admin.ts'
 import { requireService } from './services.ts'
+import { embeddedCopy, templateOn } from './template.ts'
+
+export { asAdmin } from './admin.ts'
 
 export type Caller = { tenant: string; tenantId: number; key: string }
 /** A whole product on one engine, with helpers that speak to it as a client does. */
@@ -76,7 +80,8 @@ export async function openProduct(
   serverUrl: string | undefined,
   more: Record<string, string> = {},
 ): Promise<{ product: Product; close(): Promise<void> }> {
-  const base = { SOMA_DATA_DIR: 'memory://', AUTH_MODE: 'mixed', LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', ...more }
+  const directory = serverUrl ? 'memory://' : await embeddedCopy(more.SOMA_DATA_DIR)
+  const base = { SOMA_DATA_DIR: directory, AUTH_MODE: 'mixed', LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', ...more }
   const scratch = serverUrl ? await createScratch(serverUrl, engine === 'postgres 16' ? requireService('PGBOUNCER_PATH') : undefined) : undefined
   const config = parseConfig(scratch ? { ...base, SIGNING_KEY: 'a test signing key', POSTGRES_URL: scratch.loginUrl, POSTGRES_MIGRATION_URL: scratch.adminUrl } : base)
   const local = await openLocal(config, createLog(config.LOG_LEVEL))
@@ -110,6 +115,7 @@ export async function openProduct(
     async close() {
       await local.close()
       await scratch?.drop()
+      if (directory !== 'memory://') rmSync(directory, { recursive: true, force: true })
     },
   }
 }
@@ -146,8 +152,9 @@ export async function answerOf(response: Response): Promise<Answer> {
 async function createScratch(serverUrl: string, pgBouncer: string | undefined): Promise<{ adminUrl: string; loginUrl: string; drop(): Promise<void> }> {
   const name = `soma_test_${randomBytes(6).toString('hex')}`
   const login = `${name}_login`
+  const template = await templateOn(serverUrl)
   await asAdmin(serverUrl, async (client) => {
-    await client.query(`create database ${name}`)
+    await client.query(`create database ${name}${template ? ` template ${template}` : ''}`)
     for (const role of ['soma_app', 'soma_worker', 'soma_owner']) {
       await client.query(`do $$ begin create role ${role} nologin noinherit; exception when duplicate_object or unique_violation then null; end $$`)
     }
@@ -166,15 +173,5 @@ async function createScratch(serverUrl: string, pgBouncer: string | undefined): 
         await client.query(`drop role ${login}`)
       })
     },
-  }
-}
-
-export async function asAdmin<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
   }
 }

@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto'
+import { dropEmbedded, dropTemplates } from './template.ts'
+
 /** The real services that suites may ask for, by the variable that says where they are; local/services/run.ts starts them and sets it. */
 export const services = {
   POSTGRES_URL: 'PostgreSQL 18',
@@ -28,8 +31,14 @@ export function requireService(variable: ServiceVariable): string | undefined {
   return undefined
 }
 
-/** Vitest's global setup: one line that says what the run has. */
-export function setup(): void {
+/** Vitest's global setup: one line that says what the run has, and a name for what its workers share (template.ts). */
+export function setup(): () => Promise<void> {
   const state = Object.entries(services).map(([variable, name]) => `${name} ${process.env[variable] ? 'yes' : `no (${variable} is not set)`}`)
   console.log(`services: ${state.join(', ')}`)
+  const run = randomBytes(6).toString('hex')
+  process.env.SOMA_TEST_RUN = run
+  return async () => {
+    for (const url of [process.env.POSTGRES_URL, process.env.POSTGRES16_URL]) if (url) await dropTemplates(url, run)
+    dropEmbedded(run)
+  }
 }

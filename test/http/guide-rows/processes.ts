@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { schemaVersion } from '../../../shared/db/index.ts'
 import { openEmbeddedDatabase } from '../../../shared/embedded/index.ts'
+import { embeddedCopy } from '../../support/template.ts'
 import { type Ended, exitOf, freePort, runProcess, startProcess, untilLine } from '../processes.ts'
 
 /** What the rows about commands share: directories, and one server that several of them ask. */
@@ -33,7 +34,11 @@ export function createMachine() {
     soma,
     start,
     migrated: () => once('migrated', () => soma('base', ['migrate'])),
-    server: () => once('server', async () => start('served', [], { HOST: '127.0.0.1', PORT: await freePort() })),
+    server: () =>
+      once('server', async () => {
+        await embeddedCopy(join(directory, 'served'))
+        return start('served', [], { HOST: '127.0.0.1', PORT: await freePort() })
+      }),
     /** A directory whose server was killed between its stores and their publication, after one consumer worked there once. */
     caughtUp: () =>
       once('caughtUp', async () => {
@@ -58,6 +63,7 @@ export function createMachine() {
     /** A directory with a memory in it, and an archive of it. */
     backedUp: () =>
       once('backedUp', async () => {
+        await embeddedCopy(join(directory, 'kept'))
         const stored = await soma('kept', ['store', 'carried away'])
         const archive = join(directory, 'archive')
         const { code, stderr } = await soma('kept', ['backup', '--out', archive])

@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { count, ms, printTable, timed } from '../figures.ts'
+import type { Product } from '../product.ts'
+import { queryFor } from '../texts.ts'
+import { answers, foundShare, oneByOne, recall, spread, storing } from './measure.ts'
+import { byPlace } from './profile.ts'
+import { type Stage, type User, untilIndexed } from './stages.ts'
+
+/** Where a recall's time goes: CPU of the server by folder and package, and what PostgreSQL spends in its statements. */
+export async function printProfile(product: Product, user: User, n: number): Promise<void> {
+  await product.sql('create extension if not exists pg_stat_statements')
+  await product.sql('select pg_stat_statements_reset()')
+  let times: number[] = []
+  const profile = await product.profile(async () => {
+    times = await oneByOne(product, user, 'hybrid', n)
+  })
+  const [statements] = await product.sql(
+    `select sum(total_exec_time + total_plan_time) as spent from pg_stat_statements where dbid = (select oid from pg_database where datname = current_database())`,
+  )
+  const sum = times.reduce((total, one) => total + one, 0)
+  const row = (name: string, total: number) => [name, ms(total / n), `${((100 * total) / sum).toFixed(0)} %`]
+  const cpu = [...byPlace(profile)].map(([place, micros]) => row(`Node: ${place}`, micros / 1000)).slice(0, 12)
+  printTable(
+    `Where a recall's time goes, hybrid, a user's 1,000 of 20,000 (${n} recalls under the profiler)`,
+    ['', 'a recall', 'of its time'],
+    [row('over HTTP, mean', sum), row('PostgreSQL, inside of statements', Number(statements?.spent)), ...cpu],
+  )
+}
+
+/** The same questions with the common words known, and without, when every word chooses candidates. */
+export async function printBudget(product: Product, size: number, n: number): Promise<void> {
+  const budgeted = await answers(product, size, n)
+  const found = await foundShare(product, size, 'hybrid', n)
+  await product.sql('delete from word_counts')
+  const whole = await answers(product, size, n)
+  const foundWhole = await foundShare(product, size, 'hybrid', n)
+  const wholeTimes = await oneByOne(product, size, 'hybrid', n)
+  await product.job('rollup-usage')
+  const times = await oneByOne(product, size, 'hybrid', n)
+  const shared = budgeted.map((ids, k) => ids.filter((id) => whole[k]?.includes(id)).length / Math.max(1, whole[k]?.length ?? 1))
+  printTable(
+    `The budget of words, the whole tenant of ${count(size)}, ${n} questions`,
+    ['', 'p50', 'p95', 'asked-for memory in the first 10', 'shared with the exact first 10'],
+    [
+      [
+        'within the budget',
+        ms(spread(times).p50),
+        ms(spread(times).p95),
+        `${(100 * found).toFixed(1)} %`,
+        `${((100 * shared.reduce((sum, one) => sum + one, 0)) / n).toFixed(1)} %`,
+      ],
+      ['every word chooses', ms(spread(wholeTimes).p50), ms(spread(wholeTimes).p95), `${(100 * foundWhole).toFixed(1)} %`, ''],
+    ],
+  )
+}
+
+export async function printBeside(product: Product, { size, small, large }: Stage, n: number): Promise<void> {
+  const perSecond = 500
+  const stores = storing(product, perSecond, size + 1_000_000)
+  const rows: string[][] = []
+  for (const user of [small, large]) {
+    if (!user) continue
+    const { p50, p95, p99 } = spread(await oneByOne(product, user, 'hybrid', n))
+    rows.push([`a user's ${count(user.memories)} of ${count(size)}`, ms(p50), ms(p95), ms(p99)])
+  }
+  const { perSecond: reached, sent } = await stores.end()
+  const seconds = (await timed(() => untilIndexed(product))) / 1000
+  rows.push([`until the ${count(sent)} memories are indexed, after that`, `${seconds.toFixed(1)} s`, '', ''])
+  printTable(`Hybrid recalls while ${count(reached)} memories a second are stored, in bulks of 50`, ['', 'p50', 'p95', 'p99'], rows)
+}
+
+/** Each question to another user, after both caches were emptied: PostgreSQL's and the system's. */
+export async function printCold(product: Product, { size }: Stage, n: number): Promise<void> {
+  const [settings] = await product.sql(`select setting as folder from pg_settings where name = 'data_directory'`)
+  await product.sql('create extension if not exists pg_buffercache')
+  const times: number[] = []
+  for (let k = 0; k < n; k++) {
+    if (k % 10 === 0) await dropCaches(product, String(settings?.folder))
+    times.push(await timed(() => recall(product, { query: queryFor(k), user_id: `user-${7 + 3 * k}` }, 'hybrid')))
+  }
+  const first = times.filter((_, k) => k % 10 === 0)
+  printTable(
+    `Cold: hybrid, about 1,000 memories of a user of ${count(size)}, each question another user's`,
+    ['', 'p50', 'p95'],
+    [
+      ['the first after the caches were emptied', ms(spread(first).p50), ms(spread(first).p95)],
+      ['the nine after it', ms(spread(times.filter((_, k) => k % 10 !== 0)).p50), ms(spread(times.filter((_, k) => k % 10 !== 0)).p95)],
+    ],
+  )
+}
+
+async function dropCaches(product: Product, folder: string): Promise<void> {
+  await product.sql('checkpoint')
+  await product.sql('select * from pg_buffercache_evict_all()')
+  // GNU dd asks the system to forget what it has cached of a file
+  const child = spawn('find', [folder, '-type', 'f', '-path', '*/base/*', '-size', '+0', '-exec', 'dd', 'if={}', 'iflag=nocache', 'count=0', 'status=none', ';'], {
+    stdio: 'ignore',
+  })
+  const [code] = await once(child, 'exit')
+  if (code !== 0) throw new Error('The system did not empty its cache: this measurement needs GNU dd and the files of the database.')
+}
