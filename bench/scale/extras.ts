@@ -5,7 +5,7 @@ import type { Product } from '../product.ts'
 import { queryFor } from '../texts.ts'
 import { answers, foundShare, oneByOne, recall, spread, storing } from './measure.ts'
 import { byPlace } from './profile.ts'
-import { type Stage, type User, untilIndexed } from './stages.ts'
+import { othersOf, type Stage, type User, untilIndexed } from './stages.ts'
 
 /** Where a recall's time goes: CPU of the server by folder and package, and what PostgreSQL spends in its statements. */
 export async function printProfile(product: Product, user: User, n: number): Promise<void> {
@@ -77,7 +77,7 @@ export async function printCold(product: Product, { size }: Stage, n: number): P
   const times: number[] = []
   for (let k = 0; k < n; k++) {
     if (k % 10 === 0) await dropCaches(product, String(settings?.folder))
-    times.push(await timed(() => recall(product, { query: queryFor(k), user_id: `user-${7 + 3 * k}` }, 'hybrid')))
+    times.push(await timed(() => recall(product, { query: queryFor(k), user_id: `user-${(7 + 3 * k) % othersOf(size)}` }, 'hybrid')))
   }
   const first = times.filter((_, k) => k % 10 === 0)
   printTable(

@@ -26,13 +26,16 @@ export function stagesOf(sizes: readonly number[]): Stage[] {
   })
 }
 
+/** How many users beside the measured ones a tenant of so many memories has: each with about 1,000. */
+export const othersOf = (size: number) => Math.max(1, Math.round(size / smallUser) - 1)
+
 export type Loaded = { answeredSeconds: number; indexedSeconds: number }
 
 /** Stores a stage in bulks of 500, `clients` at once, in sessions of 20 of a user's; waits until all are indexed. */
 export async function loadStage(product: Product, { from, size, small, large }: Stage, clients: number): Promise<Loaded> {
   const owners = new Map<number, string>()
   for (const user of [small, large]) for (let k = 0; user && k < user.memories; k++) owners.set(user.numberOf(k), user.id)
-  const others = Math.max(1, Math.round(size / smallUser) - 1)
+  const others = othersOf(size)
   const told = new Map<string, number>()
   const itemOf = (i: number) => {
     const user_id = owners.get(i) ?? `user-${(Math.imul(i, 2654435761) >>> 0) % others}`

@@ -41,8 +41,8 @@ export function describeEngines(name: string, suite: Suite, engines: Product['en
 }
 
 /** The same where 16 plans or does otherwise, or a pooler matters most: there in a short CI too. */
-export function describeEveryEngine(name: string, suite: Suite, engines: Product['engine'][] = all): void {
-  describeOn(name, suite, engines, async () => ({}), false)
+export function describeEveryEngine(name: string, suite: Suite, engines: Product['engine'][] = all, more: Record<string, string> = {}): void {
+  describeOn(name, suite, engines, async () => more, false)
 }
 
 type Suite = (product: () => Product) => void
