@@ -19,7 +19,7 @@ export const candidates = { lexical: 300, withCommon: 600, withNeighbours: 150, 
 /** From this many memories a scope is searched by its HNSW index, below it exactly. */
 export const largeScope = 20_000
 /** Parameters of the HNSW scan: breadth, and how many tuples an iterative scan may visit before it gives up. */
-export const hnsw = { efSearch: 100, maxScanTuples: 40_000 } as const
+export const hnsw = { efSearch: 200, maxScanTuples: 40_000 } as const
 
 /** What a vector engine is asked for: so many places at first, four times as many while its candidates do not fulfil the conditions, and these at most. */
 export const engineLimits = { first: 200, factor: 4, most: 12_800 } as const
