@@ -5,7 +5,7 @@ import type { Product } from '../product.ts'
 import { queryFor } from '../texts.ts'
 import { answers, foundShare, oneByOne, recall, spread, storing } from './measure.ts'
 import { byPlace } from './profile.ts'
-import { othersOf, type Stage, type User, untilIndexed } from './stages.ts'
+import { othersOf, otherUser, type Stage, type User, untilIndexed } from './stages.ts'
 
 /** Where a recall's time goes: CPU of the server by folder and package, and what PostgreSQL spends in its statements. */
 export async function printProfile(product: Product, user: User, n: number): Promise<void> {
@@ -32,10 +32,12 @@ export async function printProfile(product: Product, user: User, n: number): Pro
 export async function printBudget(product: Product, size: number, n: number): Promise<void> {
   const budgeted = await answers(product, size, n)
   const found = await foundShare(product, size, 'hybrid', n)
-  await product.sql('delete from word_counts')
+  // the row that says that a scope was counted stays: the next rollup would count it again
+  await product.sql(`delete from word_counts where term <> ''`)
   const whole = await answers(product, size, n)
   const foundWhole = await foundShare(product, size, 'hybrid', n)
   const wholeTimes = await oneByOne(product, size, 'hybrid', n)
+  await product.sql('delete from word_counts')
   await product.job('rollup-usage')
   const times = await oneByOne(product, size, 'hybrid', n)
   const shared = budgeted.map((ids, k) => ids.filter((id) => whole[k]?.includes(id)).length / Math.max(1, whole[k]?.length ?? 1))
@@ -71,17 +73,18 @@ export async function printBeside(product: Product, { size, small, large }: Stag
 }
 
 /** Each question to another user, after both caches were emptied: PostgreSQL's and the system's. */
-export async function printCold(product: Product, { size }: Stage, n: number): Promise<void> {
+export async function printCold(product: Product, stage: Stage, most: number): Promise<void> {
+  const n = Math.min(most, othersOf(stage))
   const [settings] = await product.sql(`select setting as folder from pg_settings where name = 'data_directory'`)
   await product.sql('create extension if not exists pg_buffercache')
   const times: number[] = []
   for (let k = 0; k < n; k++) {
     if (k % 10 === 0) await dropCaches(product, String(settings?.folder))
-    times.push(await timed(() => recall(product, { query: queryFor(k), user_id: `user-${(7 + 3 * k) % othersOf(size)}` }, 'hybrid')))
+    times.push(await timed(() => recall(product, { query: queryFor(k), user_id: otherUser(stage, k) }, 'hybrid')))
   }
   const first = times.filter((_, k) => k % 10 === 0)
   printTable(
-    `Cold: hybrid, about 1,000 memories of a user of ${count(size)}, each question another user's`,
+    `Cold: hybrid, about 1,000 memories of a user of ${count(stage.size)}, each question another user's`,
     ['', 'p50', 'p95'],
     [
       ['the first after the caches were emptied', ms(spread(first).p50), ms(spread(first).p95)],

@@ -22,11 +22,12 @@ type Measured = {
 
 /** One tenant that grows: latency of a user's memories and of the whole, size, and at its largest what stores beside it, cold caches and the budget of words do. */
 export async function scale(product: Product, { short, size }: Options): Promise<void> {
-  const all = [10_000, 20_000, 100_000, 1_000_000]
+  if (!product.adminUrl) throw new Error('This benchmark looks into a real Postgres: leave --embedded away.')
   const largest = size ?? (short ? 20_000 : 1_000_000)
+  const all = [...[10_000, 20_000, 100_000].filter((one) => one < largest), largest]
   const n = short ? 60 : 300
   const measured: Measured[] = []
-  for (const stage of stagesOf(all.filter((one) => one <= largest))) {
+  for (const stage of stagesOf(all)) {
     await dropGraphs(product)
     const loaded = await loadStage(product, stage, stage.from < 20_000 ? 1 : 2)
     console.error(`${count(stage.size)} memories are indexed (${loaded.indexedSeconds.toFixed(0)} s) …`)
@@ -37,14 +38,13 @@ export async function scale(product: Product, { short, size }: Options): Promise
   printLatency(measured)
   printGrowth(measured)
   const last = (measured.at(-1) as Measured).stage
+  if (!short && size === undefined) {
+    await writeFile('docs/growth.svg', drawGrowth(all, chartsOf(measured)))
+    console.log('\ndocs/growth.svg is drawn anew.')
+  }
   await printBudget(product, last.size, short ? 20 : 100)
   await printBeside(product, last, n)
   await printCold(product, last, short ? 20 : 60)
-  const sizes = measured.map(({ stage }) => stage.size)
-  const svg = drawGrowth(sizes, chartsOf(measured))
-  if (short || size) return
-  await writeFile('docs/growth.svg', svg)
-  console.log('\ndocs/growth.svg is drawn anew.')
 }
 
 /** So that each stage is loaded as into an empty tenant, where graphs come after the load. */

@@ -26,19 +26,21 @@ export function stagesOf(sizes: readonly number[]): Stage[] {
   })
 }
 
-/** How many users beside the measured ones a tenant of so many memories has: each with about 1,000. */
-export const othersOf = (size: number) => Math.max(1, Math.round(size / smallUser) - 1)
+/** Users beside the measured ones, whose memories a stage brings: each has about 1,000 of it. */
+export const othersOf = ({ from, size, large }: Stage) => Math.max(1, Math.round((size - from - smallUser - (large?.memories ?? 0)) / smallUser))
+export const otherUser = ({ size }: Stage, k: number) => `user-${size}-${k}`
 
 export type Loaded = { answeredSeconds: number; indexedSeconds: number }
 
 /** Stores a stage in bulks of 500, `clients` at once, in sessions of 20 of a user's; waits until all are indexed. */
-export async function loadStage(product: Product, { from, size, small, large }: Stage, clients: number): Promise<Loaded> {
+export async function loadStage(product: Product, stage: Stage, clients: number): Promise<Loaded> {
+  const { from, size, small, large } = stage
   const owners = new Map<number, string>()
   for (const user of [small, large]) for (let k = 0; user && k < user.memories; k++) owners.set(user.numberOf(k), user.id)
-  const others = othersOf(size)
+  const others = othersOf(stage)
   const told = new Map<string, number>()
   const itemOf = (i: number) => {
-    const user_id = owners.get(i) ?? `user-${(Math.imul(i, 2654435761) >>> 0) % others}`
+    const user_id = owners.get(i) ?? otherUser(stage, (Math.imul(i, 2654435761) >>> 0) % others)
     const turn = told.get(user_id) ?? 0
     told.set(user_id, turn + 1)
     return { text: textOf(i), user_id, session_id: `${user_id}-${size}-${Math.floor(turn / sessionLength)}`, metadata: { source: 'bench', turn: i } }

@@ -77,7 +77,7 @@ async function createCluster({ server }: PostgresFolders, home: string, password
 }
 
 /** What PostgreSQL's manual advises, a quarter of the memory, up to 2 GB. */
-const advisedBuffers = () => `${Math.min(2048, Math.floor(totalmem() / 4 / 2 ** 20))}MB`
+const advisedBuffers = () => `${Math.min(2048, Math.floor(Math.min(totalmem(), process.constrainedMemory() || totalmem()) / 4 / 2 ** 20))}MB`
 
 function serverSettings(fsync: boolean): string {
   const durable = fsync ? 'on' : 'off'

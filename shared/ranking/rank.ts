@@ -25,7 +25,7 @@ export type Asked = Pick<Question, 'text' | 'languages' | 'forms'> & {
 export const alternativesOf = ({ forms, edits }: Pick<Asked, 'forms' | 'edits'>, term: string): Alternatives => ({ forms: forms.get(term), edits: edits?.get(term) })
 
 /**
- * Scores memories for a question. `lines` stand in the order of their sessions: (session, at, key). Score of a memory: the sum of idf(t) over the terms, each as far as
+ * Scores memories for a question. `lines` of a session stand together, in the order (at, key). Score of a memory: the sum of idf(t) over the terms, each as far as
  * the memory or a neighbour has it, and a share of its session's BM25, and a boost for the speaker, the day and the kind of thing that the question names.
  * Only memories with a word, their neighbours, and those of the best sessions are answers. The best first; of equals the earlier.
  */
@@ -86,7 +86,7 @@ function bestSessions(lines: readonly Line[], scores: ReadonlyMap<string, number
     const total = session.weight * (scores.get(one) ?? 0) + boost.date * (closeness[j] as number)
     if (total > (totals.get(one) ?? 0)) totals.set(one, total)
   }
-  const sorted = [...totals].sort(([, a], [, b]) => b - a)
+  const sorted = [...totals].sort(([one, a], [other, b]) => round(b) - round(a) || (one < other ? -1 : 1))
   return new Set(sorted.slice(0, session.whole).map(([one]) => one))
 }
 

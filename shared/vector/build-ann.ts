@@ -85,22 +85,22 @@ async function buildIndex(owner: Database, large: Large): Promise<boolean> {
       [tenantId],
     )
     const partition = `vectors_p${(remainders[0] as { remainder: number }).remainder}`
-    const build = async () => {
-      // an earlier build that was interrupted leaves an invalid index
-      await sql.query(`drop index concurrently if exists ${name}`)
+    const build = async (again: boolean) => {
+      // a build that was interrupted or refused leaves an invalid index
+      if (again) await sql.query(`drop index concurrently if exists ${name}`)
       await sql.query(
-        `create index concurrently ${name} on ${partition} using hnsw ((embedding::halfvec(${dimension})) halfvec_cosine_ops)
+        `create index concurrently if not exists ${name} on ${partition} using hnsw ((embedding::halfvec(${dimension})) halfvec_cosine_ops)
          where tenant_id = ${tenantId} and namespace_key = ${namespaceKey} and model_key = ${modelKey}`,
       )
     }
     await sql.query('set role soma_owner')
     try {
       await giveMemory(sql, large)
-      await build().catch(async (error) => {
+      await build(state !== undefined).catch(async (error) => {
         // a parallel build shares its memory by /dev/shm, of which a container may have 64 MB
         if (error.code !== noRoom) throw error
         await sql.query('set max_parallel_maintenance_workers = 0')
-        await build()
+        await build(true)
       })
     } finally {
       await sql.query('reset max_parallel_maintenance_workers; reset maintenance_work_mem; reset role')

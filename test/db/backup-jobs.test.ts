@@ -41,4 +41,5 @@ describeEngines(
     })
   },
   ['pglite', 'postgres 18'],
+  async () => ({ SOMA_DATA_DIR: 'memory://' }),
 )

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Database } from '../../shared/db/index.ts'
+import type { Database, Sql } from '../../shared/db/index.ts'
 import { buildAnn } from '../../shared/vector/index.ts'
 import { type Caller, describeEngines } from '../support/engines.ts'
 import { modelsOf, newModel, oldModel, startNewModel, stopNewModel } from '../support/models.ts'
@@ -135,7 +135,7 @@ describeEngines(
     test('of a large scope gets its graph before the switch, which is refused without it', async ({ skip }) => {
       const db = product().local.db
       skip(db.owner.engine === 'pglite', 'the embedded engine has no graphs')
-      await adminSql(product(), 'update scope_stats set memories = 20000 where tenant_id = $1::integer', [eve.tenantId])
+      await adminSql(product(), 'update scope_stats set memories = 200000 where tenant_id = $1::integer', [eve.tenantId])
       const indexes = async () =>
         (await adminSql<{ name: string }>(product(), `select relname as name from pg_class where relname like 'vectors_ann_%' order by 1`)).map(({ name }) => name)
       await expect(models.switchTo(oldModel)).rejects.toThrow('1 large scopes have no HNSW index of it')
@@ -144,23 +144,41 @@ describeEngines(
       expect(others).toHaveLength(1)
       // a container's small /dev/shm has no room for a parallel build: one process builds it
       await adminSql(product(), `drop index ${first}`)
-      let builds = 0
+      type Settings = { workers: string; memory: string }
+      const settings = (sql: Sql) =>
+        sql
+          .query<Settings>(`select current_setting('max_parallel_maintenance_workers') as workers, current_setting('maintenance_work_mem') as memory`)
+          .then(([row]) => row as Settings)
+      const before = await db.owner.maintenance(settings)
+      const during: Settings[] = []
       const crowded: Database = {
         ...db.owner,
         maintenance: (work) =>
           db.owner.maintenance((sql) =>
             work({
-              query(text, values) {
-                if (text.includes('create index') && ++builds === 1) throw Object.assign(new Error('could not resize shared memory segment'), { code: '53100' })
-                return sql.query(text, values)
+              async query<Row>(text: string, values?: unknown[]) {
+                if (!text.includes('create index')) return sql.query<Row>(text, values)
+                during.push(await settings(sql))
+                const rows = await sql.query<Row>(text, values)
+                if (during.length > 1) return rows
+                await adminSql(product(), `update pg_index set indisvalid = false where indexrelid = '${first}'::regclass`)
+                throw Object.assign(new Error('could not resize shared memory segment'), { code: '53100' })
               },
             }),
           ),
       }
       expect(await buildAnn({ worker: db.worker, owner: crowded }, 20_000, new AbortController().signal)).toEqual({ done: 1, remaining: false })
-      expect([builds, await indexes()]).toEqual([2, [first, ...others]])
-      const [left] = await db.owner.maintenance((sql) => sql.query<{ workers: string }>(`select current_setting('max_parallel_maintenance_workers') as workers`))
-      expect(left?.workers).toBe('2')
+      // as much as a graph of 200,000 takes, or shared_buffers
+      expect(during).toEqual([
+        { ...before, memory: '256MB' },
+        { workers: '0', memory: '256MB' },
+      ])
+      expect(before.memory).not.toBe('256MB')
+      expect(await db.owner.maintenance(settings)).toEqual(before)
+      expect(
+        await adminSql(product(), `select c.relname as name, i.indisvalid as valid from pg_index i join pg_class c on c.oid = i.indexrelid where c.relname = '${first}'`),
+      ).toEqual([{ name: first, valid: true }])
+      expect(await indexes()).toEqual([first, ...others])
       await models.switchTo(oldModel)
       await models.switchTo(newModel)
       expect(await buildAnn(db, 20_000, new AbortController().signal)).toEqual({ done: 0, remaining: false })

@@ -85,6 +85,7 @@ export async function openProduct(
   const scratch = serverUrl ? await createScratch(serverUrl, engine === 'postgres 16' ? requireService('PGBOUNCER_PATH') : undefined) : undefined
   const config = parseConfig(scratch ? { ...base, SIGNING_KEY: 'a test signing key', POSTGRES_URL: scratch.loginUrl, POSTGRES_MIGRATION_URL: scratch.adminUrl } : base)
   const local = await openLocal(config, createLog(config.LOG_LEVEL))
+  if (!serverUrl) await local.db.owner.maintenance((sql) => sql.query(anotherInstallation))
   // at first there is nothing to copy: whatever is stored from here on is written there as well
   if (config.VECTOR_ENGINE === 'milvus') await local.runJob('build-ann')
   const product: Product = {
@@ -148,6 +149,9 @@ export async function answerOf(response: Response): Promise<Answer> {
   return { status: response.status, headers: response.headers, text, body: json && text ? JSON.parse(text) : undefined }
 }
 
+/** A copy of a template is an installation of its own. */
+const anotherInstallation = 'update installation set installation_id = gen_random_uuid()'
+
 /** A database of the test file's own, and a login that is a member of the two roles and nothing else. */
 async function createScratch(serverUrl: string, pgBouncer: string | undefined): Promise<{ adminUrl: string; loginUrl: string; drop(): Promise<void> }> {
   const name = `soma_test_${randomBytes(6).toString('hex')}`
@@ -161,6 +165,7 @@ async function createScratch(serverUrl: string, pgBouncer: string | undefined): 
     await client.query(`create role ${login} login noinherit password 'test' in role soma_app, soma_worker`)
   })
   const adminUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
+  if (template) await asAdmin(adminUrl, (client) => client.query(anotherInstallation))
   const directUrl = Object.assign(new URL(adminUrl), { username: login, password: 'test' }).href
   const pooled = pgBouncer ? await startPgBouncer(pgBouncer, directUrl) : undefined
   return {

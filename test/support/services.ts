@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { dropEmbedded, dropTemplates } from './template.ts'
+import { dropEmbedded, dropLeftOver, dropTemplates, nameOfRun } from './template.ts'
 
 /** The real services that suites may ask for, by the variable that says where they are; local/services/run.ts starts them and sets it. */
 export const services = {
@@ -35,10 +34,11 @@ export function requireService(variable: ServiceVariable): string | undefined {
 export function setup(): () => Promise<void> {
   const state = Object.entries(services).map(([variable, name]) => `${name} ${process.env[variable] ? 'yes' : `no (${variable} is not set)`}`)
   console.log(`services: ${state.join(', ')}`)
-  const run = randomBytes(6).toString('hex')
+  dropLeftOver()
+  const run = nameOfRun()
   process.env.SOMA_TEST_RUN = run
   return async () => {
-    for (const url of [process.env.POSTGRES_URL, process.env.POSTGRES16_URL]) if (url) await dropTemplates(url, run)
     dropEmbedded(run)
+    for (const url of [process.env.POSTGRES_URL, process.env.POSTGRES16_URL]) if (url) await dropTemplates(url, run)
   }
 }

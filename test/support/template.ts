@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { migrate, openPostgres } from '../../shared/db/index.ts'
@@ -11,7 +11,7 @@ const run = () => process.env.SOMA_TEST_RUN
 export const templateName = (name: string) => `soma_template_${name}`
 
 /**
- * A migrated database without content, which those of suites begin as copies of: 26 migrations take longer than most suites. Made by whoever needs it first.
+ * A migrated database without content, which those of suites begin as copies of: the migrations take longer than most suites. Made by whoever needs it first.
  * @returns undefined outside of a run of vitest
  */
 export async function templateOn(serverUrl: string): Promise<string | undefined> {
@@ -38,10 +38,14 @@ export async function templateOn(serverUrl: string): Promise<string | undefined>
   return template
 }
 
+/** Those of a run, and of runs that were interrupted. */
 export async function dropTemplates(serverUrl: string, name: string): Promise<void> {
   await asAdmin(serverUrl, async (client) => {
-    const { rows } = await client.query('select datname from pg_database where datname like $1', [`${templateName(name)}%`])
-    for (const { datname } of rows) await client.query(`drop database ${datname} with (force)`)
+    const { rows } = await client.query<{ datname: string }>('select datname from pg_database where starts_with(datname, $1)', [templateName('')])
+    for (const { datname } of rows) {
+      const owner = datname.slice(templateName('').length)
+      if (owner.startsWith(name) || isOver(owner)) await client.query(`drop database ${datname} with (force)`)
+    }
   })
 }
 
@@ -49,11 +53,12 @@ const folderOf = (name: string) => join(tmpdir(), `soma-test-${name}`)
 
 /**
  * A data directory of the embedded engine's as it is after its first start, since that takes several seconds of the engine's own initdb; the workers of a run copy one.
- * @returns `into`, which was absent or empty, or else a directory that goes at the end of the run
+ * @param into absent or empty; `memory://` stays that
+ * @returns `into`, or else a directory that goes at the end of the run
  */
 export async function embeddedCopy(into?: string): Promise<string> {
   const name = run()
-  if (!name) return into ?? 'memory://'
+  if (!name || into === 'memory://') return into ?? 'memory://'
   const template = join(folderOf(name), 'template')
   if (!existsSync(template)) await makeEmbedded(template)
   const copy = into ?? mkdtempSync(join(folderOf(name), 'copy-'))
@@ -73,11 +78,31 @@ async function makeEmbedded(template: string): Promise<void> {
   }
   try {
     renameSync(building, template)
-  } catch {
+  } catch (error) {
     rmSync(building, { recursive: true, force: true })
+    if (!existsSync(template)) throw error
   }
 }
 
 export function dropEmbedded(name: string): void {
   rmSync(folderOf(name), { recursive: true, force: true })
+}
+
+/** A run that was interrupted leaves what it made: its name says which process that was. */
+export const nameOfRun = (): string => `${process.pid}_${randomBytes(3).toString('hex')}`
+const isOver = (name: string): boolean => {
+  try {
+    process.kill(Number.parseInt(name, 10), 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+}
+
+/** Takes away what runs of before have left here. */
+export function dropLeftOver(): void {
+  for (const folder of readdirSync(tmpdir())) {
+    const [, name] = /^soma-test-(\d+_[0-9a-f]+)$/.exec(folder) ?? []
+    if (name && isOver(name)) dropEmbedded(name)
+  }
 }
