@@ -19,8 +19,10 @@ const bundling: BundlingOptions = {
   sourcesContent: false,
   externalModules: notBundled,
   logLevel: LogLevel.ERROR,
-  // pg and its kin are CommonJS: inside an ES module they find require, __filename and __dirname only if we define them.
-  banner: "import{createRequire as cjs}from'node:module';const require=cjs(import.meta.url),__filename=import.meta.filename,__dirname=import.meta.dirname;",
+  // pg and its kin are CommonJS: inside an ES module they find require, __filename and __dirname only if we define them. The
+  // minifier does not see these names: a short one would some day be one of its own (cjs was).
+  banner:
+    "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url),__filename=import.meta.filename,__dirname=import.meta.dirname;",
 }
 
 /** The row as a Lambda function, bundled from `<functionsRoot>/<name>/lambda.ts`. */

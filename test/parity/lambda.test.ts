@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -40,7 +41,8 @@ afterAll(() => Promise.all([...functions.values()].map((one) => one.stop())))
 /** Outside of the checkout, so what is left out of a bundle is not found there either. */
 const bundleOf = (name: string) => join(stack.outdir, `asset.${stack.properties(name).Code.S3Key.replace(/\.zip$/, '')}`)
 
-test.skipIf(!entriesExist).each(rows)('the bundle of $name fits its size budget', ({ name }) => {
+test.skipIf(!entriesExist).each(rows)('the bundle of $name is a module without fault, and fits its size budget', ({ name }) => {
+  execFileSync(process.execPath, ['--check', join(bundleOf(name), 'index.mjs')])
   const zipped = readdirSync(bundleOf(name)).reduce((sum, file) => sum + gzipSync(readFileSync(join(bundleOf(name), file))).length, 0)
   expect(zipped).toBeLessThan(budget)
 })
