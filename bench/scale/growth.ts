@@ -3,7 +3,7 @@ export type Series = { name: string; values: (number | undefined)[] }
 export type Chart = { title: string; unit: string; series: Series[] }
 
 const colors = ['#1f6feb', '#d1570a', '#2d8a4e', '#8250df']
-const panel = { width: 380, height: 300, left: 56, right: 16, top: 40, bottom: 84 }
+const panel = { width: 380, height: 320, left: 56, right: 16, top: 40, bottom: 104 }
 
 /** Charts side by side, both axes logarithmic, as an SVG of its own. */
 export function drawGrowth(sizes: readonly number[], charts: readonly Chart[]): string {

@@ -18,7 +18,7 @@ export const candidates = { lexical: 300, withCommon: 600, withNeighbours: 150, 
 
 /** From this many memories a scope is searched by its HNSW index, below it exactly. */
 export const largeScope = 20_000
-/** Parameters of the HNSW scan: breadth, and how many tuples an iterative scan may visit before it gives up. */
+/** Parameters of the HNSW scan: breadth (`bench -- scale` says what it finds of the nearest and how long that takes), and how many tuples an iterative scan may visit before it gives up. */
 export const hnsw = { efSearch: 200, maxScanTuples: 40_000 } as const
 
 /** What a vector engine is asked for: so many places at first, four times as many while its candidates do not fulfil the conditions, and these at most. */
