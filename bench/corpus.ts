@@ -34,3 +34,12 @@ export async function loadCorpus({ http }: Product, n: number): Promise<Loaded> 
   while ((await http.get<{ index_state: string }>(`/v1/memories/${last}`)).index_state !== 'indexed') await sleep(100)
   return { answeredSeconds, indexedSeconds: (performance.now() - started) / 1000 }
 }
+
+/** Until nothing stored waits for its vector. */
+export async function untilIndexed(product: Product): Promise<void> {
+  for (;;) {
+    const [row] = await product.sql('select exists (select from vector_pending) as waiting')
+    if (!row?.waiting) return
+    await sleep(250)
+  }
+}

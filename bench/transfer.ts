@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ImportReport } from '../shared/transfer/index.ts'
+import { untilIndexed } from './corpus.ts'
 import { count, megabytes, printTable } from './figures.ts'
 import type { Product } from './product.ts'
 import type { Options } from './run.ts'
@@ -123,12 +124,4 @@ function exportAll(url: string, query: string): Promise<{ lines: number; bytes: 
     asked.on('error', reject)
     asked.end()
   })
-}
-
-async function untilIndexed(product: Product): Promise<void> {
-  for (;;) {
-    const [row] = await product.sql('select exists (select from vector_pending) as waiting')
-    if (!row?.waiting) return
-    await sleep(watchMs)
-  }
 }

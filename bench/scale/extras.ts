@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { untilIndexed } from '../corpus.ts'
 import { count, ms, printTable, timed } from '../figures.ts'
 import type { Product } from '../product.ts'
 import { queryFor } from '../texts.ts'
-import { answers, foundShare, oneByOne, recall, spread, storing } from './measure.ts'
+import { answers, oneByOne, recall, spread, storing } from './measure.ts'
 import { byPlace } from './profile.ts'
-import { othersOf, otherUser, type Stage, type User, untilIndexed } from './stages.ts'
+import { othersOf, otherUser, type Stage, type User } from './stages.ts'
 
 /** Where a recall's time goes: CPU of the server by folder and package, and what PostgreSQL spends in its statements. */
 export async function printProfile(product: Product, user: User, n: number): Promise<void> {
@@ -30,30 +31,25 @@ export async function printProfile(product: Product, user: User, n: number): Pro
 
 /** The same questions with the common words known, and without, when every word chooses candidates. */
 export async function printBudget(product: Product, size: number, n: number): Promise<void> {
-  const budgeted = await answers(product, size, n)
-  const found = await foundShare(product, size, 'hybrid', n)
+  const ask = () => answers(product, size, n)
+  await ask()
+  const within = await ask()
   // the row that says that a scope was counted stays: the next rollup would count it again
   await product.sql(`delete from word_counts where term <> ''`)
-  const whole = await answers(product, size, n)
-  const foundWhole = await foundShare(product, size, 'hybrid', n)
-  const wholeTimes = await oneByOne(product, size, 'hybrid', n)
+  await ask()
+  const whole = await ask()
   await product.sql('delete from word_counts')
   await product.job('rollup-usage')
-  const times = await oneByOne(product, size, 'hybrid', n)
-  const shared = budgeted.map((ids, k) => ids.filter((id) => whole[k]?.includes(id)).length / Math.max(1, whole[k]?.length ?? 1))
+  const share = (values: readonly number[]) => `${((100 * values.reduce((sum, one) => sum + one, 0)) / n).toFixed(1)} %`
+  const row = (name: string, asked: typeof within, more: string) => {
+    const { p50, p95 } = spread(asked.map(({ time }) => time))
+    return [name, ms(p50), ms(p95), share(asked.map(({ found }) => Number(found))), more]
+  }
+  const shared = within.map(({ ids }, k) => ids.filter((id) => whole[k]?.ids.includes(id)).length / Math.max(1, whole[k]?.ids.length ?? 1))
   printTable(
     `The budget of words, the whole tenant of ${count(size)}, ${n} questions`,
     ['', 'p50', 'p95', 'asked-for memory in the first 10', 'shared with the exact first 10'],
-    [
-      [
-        'within the budget',
-        ms(spread(times).p50),
-        ms(spread(times).p95),
-        `${(100 * found).toFixed(1)} %`,
-        `${((100 * shared.reduce((sum, one) => sum + one, 0)) / n).toFixed(1)} %`,
-      ],
-      ['every word chooses', ms(spread(wholeTimes).p50), ms(spread(wholeTimes).p95), `${(100 * foundWhole).toFixed(1)} %`, ''],
-    ],
+    [row('within the budget', within, share(shared)), row('every word chooses', whole, '')],
   )
 }
 
@@ -82,13 +78,14 @@ export async function printCold(product: Product, stage: Stage, most: number): P
     if (k % 10 === 0) await dropCaches(product, String(settings?.folder))
     times.push(await timed(() => recall(product, { query: queryFor(k), user_id: otherUser(stage, k) }, 'hybrid')))
   }
-  const first = times.filter((_, k) => k % 10 === 0)
+  const first = spread(times.filter((_, k) => k % 10 === 0))
+  const others = spread(times.filter((_, k) => k % 10 !== 0))
   printTable(
     `Cold: hybrid, about 1,000 memories of a user of ${count(stage.size)}, each question another user's`,
     ['', 'p50', 'p95'],
     [
-      ['the first after the caches were emptied', ms(spread(first).p50), ms(spread(first).p95)],
-      ['the nine after it', ms(spread(times.filter((_, k) => k % 10 !== 0)).p50), ms(spread(times.filter((_, k) => k % 10 !== 0)).p95)],
+      ['the first after the caches were emptied', ms(first.p50), ms(first.p95)],
+      ['the nine after it', ms(others.p50), ms(others.p95)],
     ],
   )
 }

@@ -10,6 +10,7 @@ export function drawGrowth(sizes: readonly number[], charts: readonly Chart[]): 
   const panels = charts.map((chart, at) => `<g transform="translate(${at * panel.width} 0)">${drawChart(sizes, chart)}</g>`)
   const width = charts.length * panel.width
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${panel.height}" width="${width}" height="${panel.height}" font-family="system-ui, sans-serif" font-size="12" fill="#24292f">
+<title>${charts.map(({ title }) => title).join('; ')}, by the number of memories</title>
 <rect width="${width}" height="${panel.height}" fill="#ffffff"/>
 ${panels.join('\n')}
 </svg>

@@ -50,17 +50,6 @@ export async function oneByOne(product: Product, of: User | number, mode: Mode, 
   return times
 }
 
-/** How often the memory that a question was made of is among the first ten. */
-export async function foundShare(product: Product, of: User | number, mode: Mode, n: number): Promise<number> {
-  let found = 0
-  for (let k = 0; k < n; k++) {
-    const asked = question(of, k)
-    const { results } = await recall(product, asked.body, mode)
-    if (results.some(({ text }) => text === textOf(asked.wanted))) found++
-  }
-  return found / n
-}
-
 /** Of the ten nearest by cosine, computed over every vector of the scope by a plain statement, the share that recall answers. */
 export async function vectorRecall(product: Product, of: User | number, n: number): Promise<number> {
   const embedder = hashEmbedder(dimension)
@@ -80,10 +69,17 @@ export async function vectorRecall(product: Product, of: User | number, n: numbe
   return found / n
 }
 
-/** What `n` questions answer, as lists of ids. */
-export async function answers(product: Product, of: User | number, n: number): Promise<string[][]> {
-  const lists: string[][] = []
-  for (let k = 0; k < n; k++) lists.push((await recall(product, question(of, k).body, 'hybrid')).results.map(({ id }) => id))
+/** What `n` questions answer: ids, whether the memory that a question was made of is among them, and how long it took. */
+export async function answers(product: Product, of: User | number, n: number): Promise<{ ids: string[]; found: boolean; time: number }[]> {
+  const lists: { ids: string[]; found: boolean; time: number }[] = []
+  for (let k = 0; k < n; k++) {
+    const { body, wanted } = question(of, k)
+    let results: Recalled['results'] = []
+    const time = await timed(async () => {
+      results = (await recall(product, body, 'hybrid')).results
+    })
+    lists.push({ ids: results.map(({ id }) => id), found: results.some(({ text }) => text === textOf(wanted)), time })
+  }
   return lists
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { untilIndexed } from '../corpus.ts'
 import type { Product } from '../product.ts'
 import { textOf } from '../texts.ts'
 
@@ -58,12 +58,4 @@ export async function loadStage(product: Product, stage: Stage, clients: number)
   const answeredSeconds = (performance.now() - started) / 1000
   await untilIndexed(product)
   return { answeredSeconds, indexedSeconds: (performance.now() - started) / 1000 }
-}
-
-export async function untilIndexed(product: Product): Promise<void> {
-  for (;;) {
-    const [row] = await product.sql('select exists (select from vector_pending) as waiting')
-    if (!row?.waiting) return
-    await sleep(250)
-  }
 }

@@ -75,38 +75,50 @@ async function dropUnused({ worker, owner }: { worker: Database; owner: Database
 }
 
 async function buildIndex(owner: Database, large: Large): Promise<boolean> {
-  const { tenantId, namespaceKey, modelKey, dimension } = large
+  const { tenantId, namespaceKey, modelKey } = large
   const name = annIndexName(tenantId, namespaceKey, modelKey)
   return owner.maintenance(async (sql) => {
-    const [state] = await sql.query<{ valid: boolean }>('select i.indisvalid as valid from pg_index i where i.indexrelid = to_regclass($1::text)', [name])
-    if (state?.valid) return false
-    const remainders = await sql.query<{ remainder: number }>(
-      `select r as remainder from generate_series(0, ${partitions - 1}) r where satisfies_hash_partition(to_regclass('vectors'), ${partitions}, r, $1::integer)`,
-      [tenantId],
-    )
-    const partition = `vectors_p${(remainders[0] as { remainder: number }).remainder}`
-    const build = async (again: boolean) => {
-      // a build that was interrupted or refused leaves an invalid index
-      if (again) await sql.query(`drop index concurrently if exists ${name}`)
-      await sql.query(
-        `create index concurrently if not exists ${name} on ${partition} using hnsw ((embedding::halfvec(${dimension})) halfvec_cosine_ops)
-         where tenant_id = ${tenantId} and namespace_key = ${namespaceKey} and model_key = ${modelKey}`,
-      )
-    }
-    await sql.query('set role soma_owner')
+    // whoever looked meanwhile would take an index that is being built for one that was given up; it ends with the connection too
+    const [lock] = await sql.query<{ free: boolean }>('select pg_try_advisory_lock(hashtextextended($1::text, 0)) as free', [`soma ${name}`])
+    if (!lock?.free) return false
     try {
-      await giveMemory(sql, large)
-      await build(state !== undefined).catch(async (error) => {
-        // a parallel build shares its memory by /dev/shm, of which a container may have 64 MB
-        if (error.code !== noRoom) throw error
-        await sql.query('set max_parallel_maintenance_workers = 0')
-        await build(true)
-      })
+      return await buildAlone(sql, large, name)
     } finally {
-      await sql.query('reset max_parallel_maintenance_workers; reset maintenance_work_mem; reset role')
+      await sql.query('select pg_advisory_unlock(hashtextextended($1::text, 0))', [`soma ${name}`])
     }
-    return true
   })
+}
+
+async function buildAlone(sql: Sql, large: Large, name: string): Promise<boolean> {
+  const { tenantId, namespaceKey, modelKey, dimension } = large
+  const [state] = await sql.query<{ valid: boolean }>('select i.indisvalid as valid from pg_index i where i.indexrelid = to_regclass($1::text)', [name])
+  if (state?.valid) return false
+  const remainders = await sql.query<{ remainder: number }>(
+    `select r as remainder from generate_series(0, ${partitions - 1}) r where satisfies_hash_partition(to_regclass('vectors'), ${partitions}, r, $1::integer)`,
+    [tenantId],
+  )
+  const partition = `vectors_p${(remainders[0] as { remainder: number }).remainder}`
+  const build = async (again: boolean) => {
+    // a build that was interrupted or refused leaves an invalid index
+    if (again) await sql.query(`drop index concurrently if exists ${name}`)
+    await sql.query(
+      `create index concurrently if not exists ${name} on ${partition} using hnsw ((embedding::halfvec(${dimension})) halfvec_cosine_ops)
+         where tenant_id = ${tenantId} and namespace_key = ${namespaceKey} and model_key = ${modelKey}`,
+    )
+  }
+  await sql.query('set role soma_owner')
+  try {
+    await giveMemory(sql, large)
+    await build(state !== undefined).catch(async (error) => {
+      // a parallel build shares its memory by /dev/shm, of which a container may have 64 MB
+      if (error.code !== noRoom) throw error
+      await sql.query('set max_parallel_maintenance_workers = 0')
+      await build(true)
+    })
+  } finally {
+    await sql.query('reset max_parallel_maintenance_workers; reset maintenance_work_mem; reset role')
+  }
+  return true
 }
 
 /** As much as the whole graph takes, but no more than shared_buffers, or maintenance_work_mem where that is more: a graph that outgrows its memory is finished on disk, many times as slowly. */

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { Sql } from '../../shared/db/index.ts'
 import { largeScope } from '../../shared/recall/index.ts'
-import { type Caller, describeEngines, type Product } from '../support/engines.ts'
+import { type Caller, describeEngines } from '../support/engines.ts'
 
 const modes = ['hybrid', 'lexical', 'vector'] as const
 const speakers = 10_000
@@ -42,7 +42,7 @@ const odd: [string, string, refused?: true][] = [
 describeEngines('a question', (product) => {
   let ada: Caller
   const ask = (caller: Caller, body: object) => product().call(caller, 'POST', '/v1/recall', body)
-  const owner = <T>(work: (sql: Sql) => Promise<T>) => (product() as Product).local.db.owner.maintenance(work)
+  const owner = <T>(work: (sql: Sql) => Promise<T>) => product().local.db.owner.maintenance(work)
   beforeAll(async () => {
     ada = await product().tenant()
     for (const occurred_at of ['0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z', '2024-03-31T02:30:00Z'])

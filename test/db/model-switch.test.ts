@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database, Sql } from '../../shared/db/index.ts'
 import { buildAnn } from '../../shared/vector/index.ts'
-import { type Caller, describeEngines } from '../support/engines.ts'
+import { asAdmin, type Caller, describeEngines } from '../support/engines.ts'
 import { modelsOf, newModel, oldModel, startNewModel, stopNewModel } from '../support/models.ts'
 import { exportOf, hashOf } from '../support/transfer.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
@@ -150,6 +150,12 @@ describeEngines(
           .query<Settings>(`select current_setting('max_parallel_maintenance_workers') as workers, current_setting('maintenance_work_mem') as memory`)
           .then(([row]) => row as Settings)
       const before = await db.owner.maintenance(settings)
+      // another process is at it
+      const building = `hashtextextended('soma ${first}', 0)`
+      await asAdmin(product().adminUrl as string, async (other) => {
+        await other.query(`select pg_advisory_lock(${building})`)
+        expect(await buildAnn(db, 20_000, new AbortController().signal)).toEqual({ done: 0, remaining: false })
+      })
       const during: Settings[] = []
       const crowded: Database = {
         ...db.owner,

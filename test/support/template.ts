@@ -38,14 +38,15 @@ export async function templateOn(serverUrl: string): Promise<string | undefined>
   return template
 }
 
-/** Those of a run, and of runs that were interrupted. */
+/** Those of a run, and of runs that were interrupted a day ago: of what another machine's runs have here it is not seen whether they go on. */
 export async function dropTemplates(serverUrl: string, name: string): Promise<void> {
   await asAdmin(serverUrl, async (client) => {
-    const { rows } = await client.query<{ datname: string }>('select datname from pg_database where starts_with(datname, $1)', [templateName('')])
-    for (const { datname } of rows) {
-      const owner = datname.slice(templateName('').length)
-      if (owner.startsWith(name) || isOver(owner)) await client.query(`drop database ${datname} with (force)`)
-    }
+    const { rows } = await client.query<{ datname: string }>(
+      `select datname from pg_database where starts_with(datname, $1)
+       or (starts_with(datname, $2) and (pg_stat_file('base/' || oid || '/PG_VERSION', true)).modification < now() - interval '1 day')`,
+      [templateName(name), templateName('')],
+    )
+    for (const { datname } of rows) await client.query(`drop database if exists ${datname} with (force)`)
   })
 }
 
@@ -99,7 +100,7 @@ const isOver = (name: string): boolean => {
   }
 }
 
-/** Takes away what runs of before have left here. */
+/** Takes away the folders that runs of before have left here. */
 export function dropLeftOver(): void {
   for (const folder of readdirSync(tmpdir())) {
     const [, name] = /^soma-test-(\d+_[0-9a-f]+)$/.exec(folder) ?? []
