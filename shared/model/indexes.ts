@@ -1,6 +1,6 @@
 import { type Database, singly } from '../db/index.ts'
 import { largeScope } from '../recall/index.ts'
-import { annIndexName, liveCollections, type Model } from '../vector/index.ts'
+import { graphsName, liveCollections, type Model, readGraphs } from '../vector/index.ts'
 
 /** The HNSW indexes of a model that a tenant's large scopes need and that are not there yet. The embedded engine needs none. */
 export async function missingIndexes(worker: Database, tenantId: number, model: Model): Promise<string[]> {
@@ -11,13 +11,10 @@ export async function missingIndexes(worker: Database, tenantId: number, model: 
      where s.tenant_id = $1::integer and s.memories >= $2::bigint`,
     [tenantId, largeScope],
   )
-  if (!scopes.length) return []
-  const names = scopes.map(({ scope_key }) => annIndexName(tenantId, scope_key, model.key))
-  const missing = await sql.query<{ name: string }>(
-    'select n.name from unnest($1::text[]) n (name) where not exists (select from pg_index i where i.indexrelid = to_regclass(n.name) and i.indisvalid)',
-    [names],
-  )
-  return missing.map(({ name }) => name)
+  const places = scopes.map(({ scope_key: namespaceKey }) => ({ tenantId, namespaceKey, modelKey: model.key }))
+  const missing: string[] = []
+  for (const place of places) if (!(await readGraphs(sql, place)).some(({ valid }) => valid)) missing.push(graphsName(place))
+  return missing
 }
 
 /** The collection of a second vector engine that recall would ask for a model, where it does not serve yet. */

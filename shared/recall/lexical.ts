@@ -2,11 +2,11 @@ import type { Sql } from '../db/index.ts'
 import { type Params, params } from '../filter/index.ts'
 import { alternativesOf, asksWhen, type Budgeted, oneEditFrom, type Parts, rank, repair, spell, standsFor, tellingOfTime, withinBudget } from '../ranking/index.ts'
 import type { Question } from '../text/index.ts'
-import { type Columns, type FoundLine, linesOf } from './lines.ts'
+import { type FoundLine, linesOf } from './lines.ts'
 import type { Scope } from './scope.ts'
 import type { Hit, View } from './view.ts'
 import { candidates, largeScope } from './weights.ts'
-import { type FoundLines, knownWords, neighbourQuery, type Wanted, wantedOf, withWords, wordQuery } from './word-query.ts'
+import { type FoundLines, knownWords, type Wanted, wantedOf, withWords, wordQuery } from './word-query.ts'
 
 export type LexicalHit = Hit & { /** In units of idf. */ score: number; parts: Parts /** The terms of the question that the memory has itself. */; matched: string[] }
 /** `most`: the highest score there could be. `candidates`: memories with a word of the question. */
@@ -28,7 +28,7 @@ export async function searchLexical(tx: Sql, scope: Scope, question: Question, v
     found = await readBudgeted(tx, scope, question, more, view)
   }
   const { df, total } = found
-  const lines = bySession([...found.lines, ...(await readNeighbours(tx, scope, question, found.lines, view))])
+  const lines = bySession(eachOnce([...found.lines, ...found.neighbours]))
   const asked = { ...question, words: repaired.words, terms: repaired.terms, edits }
   const { ranked, most } = rank(asked, lines, { memories: scope.memories, df })
   const byKey = new Map(lines.map((line) => [line.key, line]))
@@ -41,29 +41,21 @@ export async function searchLexical(tx: Sql, scope: Scope, question: Question, v
 }
 
 const nothing: LexicalArm = { hits: [], most: 0, candidates: 0 }
-type Read = { lines: FoundLine[]; df: Map<string, number>; total: number }
-
-/** Who stands next to the best of these in its session. */
-async function readNeighbours(tx: Sql, scope: Scope, question: Question, lines: readonly FoundLine[], view: (p: Params) => View): Promise<FoundLine[]> {
-  const near = lines.slice(0, candidates.withNeighbours).flatMap(({ key, session, at }) => (session === null ? [] : { key, session, at }))
-  if (!near.length) return []
-  const p = params([scope.tenantId])
-  const [found] = await tx.query<Columns>(neighbourQuery(near, view(p), p, toldIn(question, p)), p.values)
-  const known = new Set(lines.map(({ key }) => key))
-  return (found ? linesOf(found) : []).filter(({ key }) => !known.has(key) && known.add(key))
-}
+type Read = { lines: FoundLine[] /** Who stands next to the best of these in its session. */; neighbours: FoundLine[]; df: Map<string, number>; total: number }
 
 /** The SQL condition that a text tells of a time, where the question asks for one. */
 const toldIn = ({ text, held }: Question, p: Params) => (asksWhen(text) ? `left(m.text, ${tellingOfTime.looked}) ~* ${p.add(tellingOfTime.posix(held), 'text')}` : 'false')
 
 async function readLines(tx: Sql, scope: Scope, question: Question, wanted: Wanted, view: (p: Params) => View): Promise<Read> {
   const p = params([scope.tenantId])
-  const [found] = await tx.query<FoundLines>(wordQuery(scope, wanted, view(p), p, toldIn(question, p)), p.values)
-  if (!found) return { lines: [], df: new Map(), total: 0 }
+  const rows = await tx.query<FoundLines>(wordQuery(scope, wanted, view(p), p, toldIn(question, p)), p.values)
+  const found = rows.find(({ total }) => total !== null)
+  const beside = rows.find(({ total }) => total === null)
+  if (!found) return { lines: [], neighbours: [], df: new Map(), total: 0 }
   const df = new Map(Object.entries(found.df ?? {}))
   // what was not read to its end is known by its count
   for (const term of [...(wanted.common ?? []), ...(wanted.cut === undefined ? [] : wanted.words)]) df.set(term, wanted.df?.get(term) ?? df.get(term) ?? 0)
-  return { lines: linesOf(found), df, total: Number(found.total) }
+  return { lines: linesOf(found), neighbours: beside ? linesOf(beside) : [], df, total: Number(found.total) }
 }
 
 /** In a large scope the rare words choose, as far as it is known which are common there. Where they find too few, the rarest of the others does, up to the budget. */
@@ -79,8 +71,8 @@ async function readBudgeted(tx: Sql, scope: Scope, question: Question, wanted: W
   const found = await read(budgeted)
   if (!budgeted.common.length || found.total >= candidates.lexical) return found
   const more = await read(withinBudget(budgeted.common, df, scope.memories))
-  const known = new Set(found.lines.map(({ key }) => key))
-  return { lines: [...found.lines, ...more.lines.filter(({ key }) => !known.has(key))], df: new Map([...more.df, ...found.df]), total: found.total + more.total }
+  const lines = [...found.lines, ...more.lines]
+  return { lines, neighbours: [...found.neighbours, ...more.neighbours], df: new Map([...more.df, ...found.df]), total: found.total + more.total }
 }
 
 /** For each of these terms, that nothing in the scope has, the words of the scope one edit away. */
@@ -90,6 +82,12 @@ async function findEdits(tx: Sql, scope: Scope, unknown: readonly string[], asOf
   const rows = await tx.query<{ term: string }>(knownWords(scope, [...near.values()].flat(), asOf, p), p.values)
   const known = new Set(rows.map(({ term }) => term))
   return new Map([...near].map(([term, words]) => [term, new Set(words.filter((word) => known.has(word)))] as const).filter(([, words]) => words.size))
+}
+
+/** A memory may be found by rare words and by common ones, and stand next to another: what was found first has the words that count. */
+function eachOnce(lines: readonly FoundLine[]): FoundLine[] {
+  const known = new Set<string>()
+  return lines.filter(({ key }) => !known.has(key) && known.add(key))
 }
 
 /** Sessions together, in each the order in which things happened; whoever has none stands alone. */

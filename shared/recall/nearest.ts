@@ -2,7 +2,7 @@ import type { Sql } from '../db/index.ts'
 import { type EmbedCall, type Embedder, takesPreviousTurn, vectorText } from '../embed/index.ts'
 import type { Params } from '../filter/index.ts'
 import { sourcesAt } from '../memory/index.ts'
-import { embeddedBy, type Unembedded, withPrevious } from '../vector/index.ts'
+import { coverOf, embeddedBy, graphNames, type Range, rangeOf, type Unembedded, withPrevious } from '../vector/index.ts'
 import type { LexicalHit } from './lexical.ts'
 import type { Scope } from './scope.ts'
 import { type Found, type Hit, type HitRow, hitColumns, hitOf, memoryOfHit, type View } from './view.ts'
@@ -14,7 +14,7 @@ type Row = { cosine: number } & (HitRow | { memory_key: string; importance: null
 
 /**
  * The nearest memories of a scope by cosine, and the cosine of the candidates that the words found. A small scope is read whole (exact); a large one
- * goes through its HNSW index with an iterative scan, so that conditions do not starve it. `view` says which rows of memories count, as m.
+ * goes through its HNSW graphs with iterative scans, so that conditions do not starve it, and what came after them is read whole. `view` says which rows of memories count, as m.
  * Of present vectors only those `among` some keys are read, where these are given: what another engine holds to be near.
  */
 export async function searchNearest(
@@ -27,23 +27,18 @@ export async function searchNearest(
   p: Params,
   among?: string[],
 ): Promise<VectorHit[]> {
-  const large = among === undefined && scope.memories >= largeScope
-  if (large) {
-    await tx.query(
-      `select set_config('hnsw.ef_search', '${hnsw.efSearch}', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '${hnsw.maxScanTuples}', true)`,
-    )
-  }
+  const graphs = among === undefined && scope.memories >= largeScope ? await readyGraphs(tx, { ...scope, tenantId }) : []
   const vector = p.add(vectorText(query), 'halfvec')
   const keys = p.add(
     words.map((hit) => hit.key),
     'bigint[]',
   )
-  // the index is partial: its predicate is matched by the same literals, whatever plan mode is in force. All three are integers of ours.
+  // the graphs are partial indexes: their predicates are matched by the same literals, whatever plan mode is in force. All of them are integers of ours.
   const literals = `v.tenant_id = ${Math.trunc(tenantId)} and v.namespace_key = ${Math.trunc(scope.namespaceKey)} and v.model_key = ${Math.trunc(scope.modelKey)}`
   const own = scope.column === 'user_key' ? ` and v.user_key = ${p.add(scope.key, 'integer')}` : ''
   const memory = (found: Found) => memoryOfHit(view, 'v', found, ' and m.version = v.version')
   const search = { scope: `${literals}${own}`, vector, keys, memory, known: view.known, among: among && p.add(among, 'bigint[]') }
-  const text = large ? throughIndex(search, query.length) : exactly(search)
+  const text = graphs.length ? throughGraphs(search, query.length, graphs) : exactly(search)
   const rows = await tx.query<Row>(text, p.values)
   const found = new Map(words.map((hit) => [hit.key, hit]))
   return rows.map((row) => ({ ...(row.importance === null ? (found.get(row.memory_key) as LexicalHit) : hitOf(row)), cosine: row.cosine }))
@@ -68,18 +63,33 @@ function exactly({ scope, vector, keys, memory, known, among }: Search): string 
      select v.memory_key, null, null, null, 1 - v.distance from scanned v where v.memory_key = any (${keys})`
 }
 
-function throughIndex({ scope, vector, keys, memory, known }: Search, dimension: number): string {
+/** The graphs of a scope, for which the transaction is made ready; none where its engine has none, or the job has not built them yet. */
+async function readyGraphs(tx: Sql, place: { tenantId: number; namespaceKey: number; modelKey: number }): Promise<Range[]> {
+  const [row] = await tx.query<{ graphs: string[] }>(
+    `select set_config('hnsw.ef_search', '${hnsw.efSearch}', true), set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('hnsw.max_scan_tuples', '${hnsw.maxScanTuples}', true),
+       ${graphNames(place)} as graphs`,
+  )
+  return (row?.graphs ?? []).map(rangeOf)
+}
+
+function throughGraphs({ scope, vector, keys, memory, known }: Search, dimension: number, graphs: Range[]): string {
+  const { chosen, rest } = coverOf(graphs)
   const distance = `(v.embedding::halfvec(${dimension})) <=> ${vector}::halfvec(${dimension})`
   const open = known === undefined ? '' : ` and v.recorded_at <= ${known}`
+  const within = ({ from, to }: Range) => `v.memory_key >= ${from}${Number.isFinite(to) ? ` and v.memory_key < ${to}` : ''}`
   const found = (from: string, order: string) => `(select v.memory_key, ${hitColumns}, 1 - (${order}) as cosine ${from} order by ${order} limit ${candidates.nearest})`
   const words = (from: string) =>
     `select v.memory_key, null::double precision, null::timestamptz, null::boolean, 1 - (v.embedding <=> ${vector}) ${from} and v.memory_key = any (${keys})`
-  const present = [found(`from vectors v ${memory('open')} where ${scope}${open}`, distance), words(`from vectors v where ${scope}${open}`)]
-  if (known === undefined) return present.join(' union all ')
+  const newer = `select v.memory_key, v.version, v.embedding <=> ${vector} as distance from vectors v where ${scope}${open} and (${rest.map(within).join(' or ')})`
+  const parts = chosen.map((graph) => found(`from vectors v ${memory('open')} where ${scope}${open} and ${within(graph)}`, distance))
+  parts.push(found(`from (select * from newer order by distance) v ${memory('open')}`, 'v.distance'))
   // versions that were closed since have no graph: of a large scope at an early instant this reads each of them
-  const closed = `(select v.*, v.version as closed ${closedVectors(scope, known)} offset 0) v`
-  const past = [found(`from ${closed} ${memory('closed')}`, `v.embedding <=> ${vector}`), words(`from ${closed} where true`)]
-  return [...present, ...past].join(' union all ')
+  const closed = known === undefined ? '' : `(select v.*, v.version as closed ${closedVectors(scope, known)} offset 0) v`
+  if (closed) parts.push(found(`from ${closed} ${memory('closed')}`, `v.embedding <=> ${vector}`))
+  const near = `select * from (${parts.join(' union all ')}) n order by n.cosine desc limit ${candidates.nearest}`
+  return [`with newer as materialized (${newer}) (${near})`, words(`from vectors v where ${scope}${open}`), ...(closed ? [words(`from ${closed} where true`)] : [])].join(
+    ' union all ',
+  )
 }
 
 function closedVectors(scope: string, known: string): string {

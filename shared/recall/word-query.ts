@@ -22,10 +22,10 @@ export type Wanted = {
 }
 
 /**
- * One row. Its lines are memories with a word, the best `candidates.lexical` by BM25 of what they have themselves, with the words that were looked for. `df` tells in how
- * many memories of the scope each of these is, `total` how many have one.
+ * Two rows. The lines of the one with `total` are memories with a word, the best `candidates.lexical` by BM25 of what they have themselves, with the words that were looked for.
+ * `df` tells in how many memories of the scope each of these is, `total` how many have one. The other's are neighbours of the best in their sessions, some of them twice, without words.
  */
-export type FoundLines = Columns & { df: Record<string, number> | null; total: string }
+export type FoundLines = Columns & { df: Record<string, number> | null; total: string | null }
 
 /** `told` is the SQL condition on a text m.text that tells of a time, or false when nobody asks. */
 export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, told: string): string {
@@ -54,11 +54,14 @@ export function wordQuery(scope: Scope, wanted: Wanted, view: View, p: Params, t
        select h.memory_key${known ? ', max(h.closed) as closed' : ''}, string_agg(h.term || ' ' || h.tf || ' ' || h.len, ' ') as words,
          sum(f.weight * h.tf / (h.tf + ${bm25.k1}::double precision * greatest(1::double precision, h.len / ${bm25.longFrom}::double precision))) as score
        from hits h join frequency f on f.term = h.term group by h.memory_key
-     )${wanted.common?.length ? withCommon(wanted.common, wanted.df, known, n, p) : ''}
-     select ${columnsOf('l')}, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total
-     from (select s.memory_key, s.words, ${columns} from (select * from ${wanted.common?.length ? 'completed' : 'scored'} o order by o.score desc, o.memory_key) s
+     )${wanted.common?.length ? withCommon(wanted.common, wanted.df, known, n, p) : ''}, lines as materialized (
+       select s.memory_key, s.words, ${columns} from (select * from ${wanted.common?.length ? 'completed' : 'scored'} o order by o.score desc, o.memory_key) s
        -- row by row in the order of the score, until there are enough: conditions are looked at for few
-       ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}) l`
+       ${memoryOfHit(view, 's', 'both', '', features)} limit ${candidates.lexical}
+     )
+     select ${columnsOf('l')}, (select jsonb_object_agg(f.term, f.df) from frequency f) as df, (select count(*) from scored) as total from lines l
+     union all
+     select ${columnsOf('m', 'null::json')}, null, null ${neighboursOf('lines', view, features)}`
 }
 
 /** The best by the rare words, with the common ones that they have too. */
@@ -83,13 +86,15 @@ function withCommon(common: readonly string[], df: ReadonlyMap<string, number> |
 const columns = `${hitColumns}, m.session_key, m.speaker, m.asks, m.tells_of_time`
 const featuresOf = (told: string) => `m.session_key, m.speaker, (position('?' in m.text) > 0 or position('？' in m.text) > 0) as asks, ${told} as tells_of_time`
 
-/** The neighbours of these memories in their sessions, each as often as it is one: lines without words. Asked only where there are sessions. */
-export function neighbourQuery(near: readonly { key: string; session: string; at: Date }[], view: View, p: Params, told: string): string {
-  const list = (of: (one: (typeof near)[number]) => unknown, type: string) => p.add(near.map(of), `${type}[]`)
-  const places = `unnest(${list(({ key }) => key, 'bigint')}, ${list(({ session }) => session, 'bigint')}, ${list(({ at }) => at.toISOString(), 'timestamptz')})`
-  const features = featuresOf(told)
-  return `select ${columnsOf('m', 'null::json')} from ${places} b (memory_key, session_key, occurred_at)
-       cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m`
+/**
+ * The neighbours of the best of some lines in their sessions. Each line looks as far as the next one in its session at most: what is beyond is a neighbour of that. So of
+ * a session most of which was found anyway, little is read again.
+ */
+function neighboursOf(lines: string, view: View, features: string): string {
+  return `from (select b.memory_key, b.session_key, b.occurred_at, lag(b.occurred_at, 1, '-infinity') over w as from_at, lag(b.memory_key, 1, 0::bigint) over w as from_key,
+         lead(b.occurred_at, 1, 'infinity') over w as to_at, lead(b.memory_key, 1, 0::bigint) over w as to_key
+       from (select * from ${lines} limit ${candidates.withNeighbours}) b where b.session_key is not null window w as (partition by b.session_key order by b.occurred_at, b.memory_key)) b
+     cross join lateral (${neighbours(view, features, '<', 'desc')} union all ${neighbours(view, features, '>', 'asc')}) m`
 }
 
 /** Which of these words anything in the scope has, or had at an instant. */
@@ -101,10 +106,12 @@ export function knownWords(scope: Scope, words: readonly string[], asOf: string 
 
 /** Those who stand next to b in its session, on one side, as the view shows it. */
 function neighbours({ conditions, known }: View, features: string, side: '<' | '>', order: 'asc' | 'desc'): string {
+  const end = side === '<' ? '> (b.from_at, b.from_key)' : '< (b.to_at, b.to_key)'
   const parts = sourcesAt(known).map(
     ({ table, condition }) =>
       `(select m.memory_key, m.importance, m.occurred_at, ${table === 'memory_versions'} as closed, ${features} from ${table} m
-        where m.tenant_id = $1::integer and m.session_key = b.session_key and (m.occurred_at, m.memory_key) ${side} (b.occurred_at, b.memory_key) and ${condition} and ${conditions}
+        where m.tenant_id = $1::integer and m.session_key = b.session_key and (m.occurred_at, m.memory_key) ${side} (b.occurred_at, b.memory_key) and (m.occurred_at, m.memory_key) ${end}
+          and ${condition} and ${conditions}
         order by m.occurred_at ${order}, m.memory_key ${order} limit ${window.earlier.length})`,
   )
   const [only, more] = parts

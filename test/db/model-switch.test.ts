@@ -144,19 +144,15 @@ describeEngines(
       expect(others).toHaveLength(1)
       // a container's small /dev/shm has no room for a parallel build: one process builds it
       await adminSql(product(), `drop index ${first}`)
-      type Settings = { workers: string; memory: string }
-      const settings = (sql: Sql) =>
-        sql
-          .query<Settings>(`select current_setting('max_parallel_maintenance_workers') as workers, current_setting('maintenance_work_mem') as memory`)
-          .then(([row]) => row as Settings)
+      const settings = (sql: Sql) => sql.query<{ workers: string }>(`select current_setting('max_parallel_maintenance_workers') as workers`).then(([row]) => row?.workers)
       const before = await db.owner.maintenance(settings)
       // another process is at it
-      const building = `hashtextextended('soma ${first}', 0)`
+      const building = `hashtextextended('soma ${first?.split('_').slice(0, -2).join('_')}', 0)`
       await asAdmin(product().adminUrl as string, async (other) => {
         await other.query(`select pg_advisory_lock(${building})`)
         expect(await buildAnn(db, 20_000, new AbortController().signal)).toEqual({ done: 0, remaining: false })
       })
-      const during: Settings[] = []
+      const during: (string | undefined)[] = []
       const crowded: Database = {
         ...db.owner,
         maintenance: (work) =>
@@ -174,12 +170,7 @@ describeEngines(
           ),
       }
       expect(await buildAnn({ worker: db.worker, owner: crowded }, 20_000, new AbortController().signal)).toEqual({ done: 1, remaining: false })
-      // as much as a graph of 200,000 takes, or shared_buffers
-      expect(during).toEqual([
-        { ...before, memory: '256MB' },
-        { workers: '0', memory: '256MB' },
-      ])
-      expect(before.memory).not.toBe('256MB')
+      expect(during).toEqual([before, '0'])
       expect(await db.owner.maintenance(settings)).toEqual(before)
       expect(
         await adminSql(product(), `select c.relname as name, i.indisvalid as valid from pg_index i join pg_class c on c.oid = i.indexrelid where c.relname = '${first}'`),
@@ -213,7 +204,7 @@ describeEngines(
         await buildAnn(product().local.db, 20_000, new AbortController().signal)
         const left = await adminSql<{ model: string }>(
           product(),
-          `select e.name as model from pg_class c join embedding_models e on e.model_key = substring(c.relname from '([0-9]+)$')::integer where c.relname like 'vectors_ann_%'`,
+          `select e.name as model from pg_class c join embedding_models e on e.model_key = substring(c.relname from '^vectors_ann_[0-9]+_[0-9]+_([0-9]+)')::integer where c.relname like 'vectors_ann_%'`,
         )
         expect(left).toEqual([{ model: newModel }])
       }
