@@ -1,7 +1,12 @@
 import { Agent, request } from 'node:http'
 
 const deadlineMs = 120_000
-export type Http = { post<T = unknown>(path: string, body: unknown): Promise<T>; get<T = unknown>(path: string): Promise<T>; delete(path: string): Promise<unknown>; close(): void }
+export type Http = {
+  post<T = unknown>(path: string, body: unknown, idempotencyKey?: string): Promise<T>
+  get<T = unknown>(path: string): Promise<T>
+  delete(path: string): Promise<unknown>
+  close(): void
+}
 
 export class HttpError extends Error {
   readonly status: number
@@ -16,11 +21,12 @@ export function createHttp(url: string, token?: string): Http {
   const agent = new Agent({ keepAlive: true })
   const { hostname, port } = new URL(url)
 
-  function send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  function send<T>(method: string, path: string, body?: unknown, idempotencyKey?: string): Promise<T> {
     const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
     const headers = {
       ...(token ? { authorization: `Bearer ${token}` } : {}),
       ...(content ? { 'content-type': 'application/json', 'content-length': content.length } : {}),
+      ...(idempotencyKey ? { 'idempotency-key': idempotencyKey } : {}),
     }
     return new Promise((resolve, reject) => {
       const outgoing = request({ agent, hostname, port, method, path, headers, timeout: deadlineMs }, (response) => {
@@ -39,5 +45,10 @@ export function createHttp(url: string, token?: string): Http {
     })
   }
 
-  return { post: (path, body) => send('POST', path, body), get: (path) => send('GET', path), delete: (path) => send('DELETE', path), close: () => agent.destroy() }
+  return {
+    post: (path, body, idempotencyKey) => send('POST', path, body, idempotencyKey),
+    get: (path) => send('GET', path),
+    delete: (path) => send('DELETE', path),
+    close: () => agent.destroy(),
+  }
 }

@@ -9,6 +9,7 @@ import { languagesBench } from './languages/languages.ts'
 import { load } from './load.ts'
 import { neighbours } from './neighbours.ts'
 import { outbox } from './outbox.ts'
+import { peers } from './peers/peers.ts'
 import { pipeline } from './pipeline.ts'
 import { openProduct, type Product } from './product.ts'
 import { quality } from './quality.ts'
@@ -22,7 +23,7 @@ import { transfer } from './transfer.ts'
 export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined }
 /** A server with OpenAI's embeddings API, instead of the hash embedder. */
 type Embedder = { url: string; model: string; dimension: string; context: string | undefined }
-const benchmarks: Record<string, (product: Product, options: Options) => Promise<void>> = {
+const benchmarks: Record<string, (product: Product, options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = {
   store,
   load,
   recall,
@@ -34,6 +35,7 @@ const benchmarks: Record<string, (product: Product, options: Options) => Promise
   transfer,
   backup,
   outbox,
+  peers,
 }
 /** These bring up what they need by themselves. */
 const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos }
@@ -51,12 +53,13 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   transfer  1,000,000 memories in and out as NDJSON: lines a second, memory of the server
   backup  1,000,000 memories into an archive and back, beside pg_dump -Fc and pg_restore of the same database
   outbox  1,000,000 events through the outbox, with the sweep in between: does it stay flat
+  peers   the same stores and searches through bare SQL, LangGraph's stores, mem0 and Soma, side by side on one PostgreSQL
   pipeline  from a store to its vector through a real Kafka: memories a second, beside raw produce and raw inserts; and the lag at half the rate
   neighbours  nine tenants beside a tenth who sends a hundred times as much, with RATE_LIMIT_TENANT: what becomes of their answers
   soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
   chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
-  --size N    so many memories (thousands), for transfer, backup, scale and outbox (20,000 with --short); so many kills, for chaos (24 with --short)
+  --size N    so many memories (thousands), for transfer, backup, scale, outbox (20,000 with --short) and peers (100,000; 500); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
   --embedder URL --model NAME --dimension N  embeds by a server with OpenAI's API (bench/minilm.py is one), behind the turn before it unless --context none
 PostgreSQL is started for the run, unless POSTGRES_URL names a superuser's server.`
@@ -119,7 +122,7 @@ async function main(): Promise<void> {
     if (!benchmark) return alone?.(options, cleanUp)
     const product = await openProduct(options.embedded, cleanUp, options.embedder && embedBy(options.embedder))
     console.log(`bench ${name}: ${await machineLine(product, options)}`)
-    await benchmark(product, options)
+    await benchmark(product, options, cleanUp)
   }
   await Promise.race([work(), interruption()])
 }
