@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import pg from 'pg'
 import { untilIndexed } from '../corpus.ts'
-import { count } from '../figures.ts'
+import { count, timed } from '../figures.ts'
 import { createScratch, type Product } from '../product.ts'
 import type { Options } from '../run.ts'
 import { programs } from './install.ts'
@@ -82,8 +82,10 @@ async function orAway(name: string, away: string[], work: () => Promise<void>): 
   try {
     await work()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    away.push(`${name}: ${reason.trim().split('\n').slice(-4).join(' ')}`)
+    const reason = (error instanceof Error ? error.message : String(error)).trim()
+    const lines = reason.split('\n')
+    // a stack of JavaScript begins with what happened, one of Python ends with it
+    away.push(`${name}: ${[...new Set([lines[0], lines.at(-1)])].join(' … ')}`)
     console.error(`${name} is away: ${reason}`)
   }
 }
@@ -106,19 +108,16 @@ async function each({ product, away, all }: Run, what: string, work: (peer: Peer
     if (away.length > before) all.splice(all.indexOf(peer), 1)
     if (peer.name === 'soma') await untilIndexed(product)
   }
+  if (all.length === 0) throw new Error('No peer is left to be measured.')
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, one) => total + one, 0)
 
 async function load(peer: Peer, { product, size }: Run): Promise<void> {
-  const started = performance.now()
   const { ms } = await peer.adapter.run({ verb: 'store', atOnce: 1, warm: 0, operations: bulks(0, loaded(size), size) })
   const seconds = sum(ms) / 1000
   if (peer.name !== 'soma') peer.load = { seconds }
-  else {
-    await untilIndexed(product)
-    peer.load = { seconds, indexedSeconds: (performance.now() - started) / 1000 }
-  }
+  else peer.load = { seconds, indexedSeconds: seconds + (await timed(() => untilIndexed(product))) / 1000 }
 }
 
 /** What a minute of autovacuum does, and of Soma's scheduled jobs. */
@@ -167,7 +166,7 @@ async function search(run: Run, stage: number): Promise<void> {
 /** Single memories of the others, each round's behind those that only warm it up. */
 async function store(run: Run): Promise<void> {
   const { size } = run
-  const each = (atOnce: number, first: number) => async (peer: Peer, from: number, to: number, round: number) => {
+  const portion = (atOnce: number, first: number) => async (peer: Peer, from: number, to: number, round: number) => {
     const at = first + from + round * size.warm
     const { ms, seconds } = await peer.adapter.run({ verb: 'store', atOnce, warm: size.warm, operations: singles(at, at + size.warm + to - from, size) })
     if (atOnce === 1) peer.stored.ms.push(...ms)
@@ -176,8 +175,8 @@ async function store(run: Run): Promise<void> {
       peer.stored.seconds += seconds
     }
   }
-  await rounds(run, 'stores', size.singles, each(1, loaded(size)))
-  await rounds(run, `stores, ${atMost} at once`, size.together, each(atMost, loaded(size) + size.singles + size.warm * size.rounds))
+  await rounds(run, 'stores', size.singles, portion(1, loaded(size)))
+  await rounds(run, `stores, ${atMost} at once`, size.together, portion(atMost, loaded(size) + size.singles + size.warm * size.rounds))
 }
 
 async function grow(peer: Peer, { size }: Run): Promise<void> {
