@@ -34,7 +34,8 @@ function soma(url: string): Client {
 
 /** Bare SQL: no keys of idempotency, no words, no history, nothing but the vector and whose it is. */
 async function bare({ url, vectorOf }: Setting, indexes: string[]): Promise<Client> {
-  const pool = new pg.Pool({ connectionString: url, max: atMost, idleTimeoutMillis: 2_000 })
+  // it lets its connections go before the other peers open theirs: the server takes 100
+  const pool = new pg.Pool({ connectionString: url, max: atMost, idleTimeoutMillis: 500 })
   const text = (of: string) => `[${vectorOf(of).join(',')}]`
   await pool.query('create extension if not exists vector')
   await pool.query(
