@@ -28,6 +28,14 @@ export type Product = {
   profile(work: () => Promise<unknown>): Promise<Profiler.Profile>
 }
 
+/** A server with OpenAI's embeddings API, instead of the hash embedder. */
+export type Embedder = { url: string; model: string; dimension: string; context: string | undefined }
+export function embedBy({ url, model, dimension, context }: Embedder): Record<string, string> {
+  // a model on a busy machine may take its time
+  const patience = { EMBEDDING_TIMEOUT_MS: '120000' }
+  return { EMBEDDER: 'http', EMBEDDING_URL: url, EMBEDDING_MODEL: model, EMBEDDING_DIM: dimension, ...(context ? { EMBEDDING_CONTEXT: context } : {}), ...patience }
+}
+
 /** Starts the product, empty, in a process of its own, with `more` of its environment; `cleanUp` stops everything and removes its data. */
 export async function openProduct(embedded: boolean, cleanUp: AsyncDisposableStack, more: Record<string, string> = {}): Promise<Product> {
   const folder = await mkdtemp(join(tmpdir(), 'soma-bench-'))

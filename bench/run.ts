@@ -11,7 +11,7 @@ import { neighbours } from './neighbours.ts'
 import { outbox } from './outbox.ts'
 import { peers } from './peers/peers.ts'
 import { pipeline } from './pipeline.ts'
-import { openProduct, type Product } from './product.ts'
+import { type Embedder, embedBy, openProduct, type Product } from './product.ts'
 import { quality } from './quality.ts'
 import { recall } from './recall.ts'
 import { scale } from './scale/scale.ts'
@@ -21,8 +21,6 @@ import { transfer } from './transfer.ts'
 
 /** `size` is how many memories, where a benchmark lets one choose; `data` a file of somebody else's. */
 export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined }
-/** A server with OpenAI's embeddings API, instead of the hash embedder. */
-type Embedder = { url: string; model: string; dimension: string; context: string | undefined }
 const benchmarks: Record<string, (product: Product, options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = {
   store,
   load,
@@ -48,7 +46,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   quality --data FILE  how much of the evidence for the questions of LoCoMo's file is found, and whether scores tell what was never mentioned
   languages  known texts in eight languages, asked for in other forms of their words, beside plain BM25
   as-of   what a recall as of an instant costs beside one of now, on 100,000 memories of five versions each
-  scale   one tenant that grows to 1,000,000 memories: latency, size, beside stores, cold, the budget of words; draws docs/growth.svg
+  scale   one tenant that grows to 1,000,000 memories: latency, size, beside stores, cold, the budget of words; draws docs/growth.svg (--data FILE: texts, a line each)
   graph   neighbours and cheapest paths among 100,000 memories, 500,000 links and one hub of 100,000
   transfer  1,000,000 memories in and out as NDJSON: lines a second, memory of the server
   backup  1,000,000 memories into an archive and back, beside pg_dump -Fc and pg_restore of the same database
@@ -99,12 +97,6 @@ async function machineLine(product: Product, { short, embedder }: Options): Prom
   const engine = product.embedded ? `${row?.version} embedded (PGlite: no fsync)` : `${row?.version}, fsync ${row?.fsync}, shared_buffers ${row?.buffers}`
   const vectors = embedder ? `${embedder.dimension} dimensions (${embedder.model}, ${embedder.context ?? 'previous-turn'})` : '384 dimensions (hash embedder)'
   return `${availableParallelism()} cores (${cpus()[0]?.model ?? process.arch}), Node ${process.versions.node}, ${engine}, loopback HTTP, ${vectors}${short ? ', --short' : ''}`
-}
-
-function embedBy({ url, model, dimension, context }: Embedder): Record<string, string> {
-  // a model on a busy machine may take its time
-  const patience = { EMBEDDING_TIMEOUT_MS: '120000' }
-  return { EMBEDDER: 'http', EMBEDDING_URL: url, EMBEDDING_MODEL: model, EMBEDDING_DIM: dimension, ...(context ? { EMBEDDING_CONTEXT: context } : {}), ...patience }
 }
 
 /** Rejects on Ctrl-C, SIGTERM, or when the run takes too long, so that the cleaning up happens all the same. */

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+
 /** Texts of our own: the same number always gives the same text, and no data set is needed. */
 const words = 8_000
 /** What is drawn begins at this rank of Zipf's law; the ranks before it are a language's function words, which stand between the others. */
@@ -56,8 +58,19 @@ function draw(random: Random): string {
   return vocabulary[low] as string
 }
 
+let given: string[] = []
+/** From here on texts are the lines of a file, again and again: for an embedding model, to which words of our own tell nothing. */
+export function takeTexts(path: string): void {
+  given = readFileSync(path, 'utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.split(' ').length >= 8)
+  if (!given.length) throw new Error(`${path} has no line of eight words or more.`)
+}
+
 /** The text numbered `i`: 20 to 60 words, as prose mixes them. */
 export function textOf(i: number): string {
+  if (given.length) return given[i % given.length] as string
   const random = randomFrom(i + 1_000)
   return Array.from({ length: between(random, 20, 60) }, () => (random() < functionShare ? pick(random, functionWords) : draw(random))).join(' ')
 }

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hashEmbedder, vectorText } from '../../shared/embed/index.ts'
+import { type Embedder, vectorText } from '../../shared/embed/index.ts'
 import { median, percentile, timed } from '../figures.ts'
 import type { Product } from '../product.ts'
 import { queryFor, textOf } from '../texts.ts'
 import type { User } from './stages.ts'
 
-const dimension = 384
 const together = 16
 const bulk = 50
 export type Mode = 'hybrid' | 'vector'
@@ -51,12 +50,11 @@ export async function oneByOne(product: Product, of: User | number, mode: Mode, 
 }
 
 /** Of the ten nearest by cosine, computed over every vector of the scope by a plain statement, the share that recall answers. */
-export async function vectorRecall(product: Product, of: User | number, n: number): Promise<number> {
-  const embedder = hashEmbedder(dimension)
+export async function vectorRecall(product: Product, embedder: Embedder, of: User | number, n: number): Promise<number> {
   let found = 0
   for (let k = 0; k < n; k++) {
     const asked = question(of, k)
-    const [vector] = await embedder.embed([asked.body.query], {} as never)
+    const [vector] = await embedder.embed([asked.body.query], { tenant: 'bench', signal: undefined, purpose: 'query' })
     const own = typeof of === 'number' ? '' : `where v.user_key = (select s.scope_key from scopes s where s.user_id = '${of.id}')`
     const exact = await product.sql(
       `select m.id from (select v.tenant_id, v.memory_key from vectors v ${own} order by v.embedding <=> '${vectorText(vector as Float32Array)}' limit 10) v

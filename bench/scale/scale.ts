@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises'
+import { parseConfig } from '../../shared/config/index.ts'
+import { createEmbedder, type Embedder } from '../../shared/embed/index.ts'
 import { count, megabytes, ms, printTable, timed } from '../figures.ts'
-import type { Product } from '../product.ts'
+import { embedBy, type Product } from '../product.ts'
 import type { Options } from '../run.ts'
+import { takeTexts } from '../texts.ts'
 import { printBeside, printBudget, printCold, printProfile } from './extras.ts'
 import { drawGrowth } from './growth.ts'
 import { type Latency, latency, type Mode, vectorRecall } from './measure.ts'
@@ -21,24 +24,25 @@ type Measured = {
 }
 
 /** One tenant that grows: latency of a user's memories and of the whole, size, and at its largest what stores beside it, cold caches and the budget of words do. */
-export async function scale(product: Product, { short, size }: Options): Promise<void> {
+export async function scale(product: Product, { short, size, data, embedder: model }: Options): Promise<void> {
   if (!product.adminUrl) throw new Error('This benchmark looks into a real Postgres: leave --embedded away.')
   const largest = size ?? (short ? 20_000 : 1_000_000)
   const all = [...[10_000, 20_000, 100_000].filter((one) => one < largest), largest]
   const n = short ? 60 : 300
+  if (data !== undefined) takeTexts(data)
+  const embedder = createEmbedder(parseConfig(model ? embedBy(model) : { EMBEDDING_DIM: '384' }))
   const measured: Measured[] = []
   for (const stage of stagesOf(all)) {
-    await dropGraphs(product)
     const loaded = await loadStage(product, stage, stage.from < 20_000 ? 1 : 2)
     console.error(`${count(stage.size)} memories are indexed (${loaded.indexedSeconds.toFixed(0)} s) …`)
     await settle(product)
-    measured.push(await measure(product, stage, loaded, { n, seconds: short ? 2 : 5 }))
+    measured.push(await measure(product, stage, loaded, { n, seconds: short ? 2 : 5, embedder }))
     if (stage.size === 20_000) await printProfile(product, stage.small, n)
   }
   printLatency(measured)
   printGrowth(measured)
   const last = (measured.at(-1) as Measured).stage
-  if (!short && size === undefined) {
+  if (!short && size === undefined && data === undefined) {
     await writeFile('docs/growth.svg', drawGrowth(all, chartsOf(measured)))
     console.log('\ndocs/growth.svg is drawn anew.')
   }
@@ -47,21 +51,16 @@ export async function scale(product: Product, { short, size }: Options): Promise
   await printCold(product, last, short ? 20 : 60)
 }
 
-/** So that each stage is loaded as into an empty tenant, where graphs come after the load. */
-async function dropGraphs(product: Product): Promise<void> {
-  for (const { name } of await product.sql(`select relname as name from pg_class where relkind = 'i' and relname like 'vectors_ann_%'`)) await product.sql(`drop index ${name}`)
-}
-
 /** What a minute of autovacuum and of the scheduled jobs does. */
 async function settle(product: Product): Promise<void> {
   await product.job('rollup-usage')
   await product.sql('vacuum (analyze)')
-  console.error(`… its graph was built in ${((await timed(() => product.job('build-ann'))) / 1000).toFixed(0)} s`)
+  console.error(`… what its graphs lacked was built in ${((await timed(() => product.job('build-ann'))) / 1000).toFixed(0)} s`)
   await product.job('rollup-usage')
   await product.sql('checkpoint')
 }
 
-async function measure(product: Product, stage: Stage, loaded: Loaded, how: { n: number; seconds: number }): Promise<Measured> {
+async function measure(product: Product, stage: Stage, loaded: Loaded, how: { n: number; seconds: number; embedder: Embedder }): Promise<Measured> {
   const of = (user: User | number, mode: Mode) => latency(product, user, mode, how)
   return {
     stage,
@@ -71,7 +70,7 @@ async function measure(product: Product, stage: Stage, loaded: Loaded, how: { n:
     large: stage.large && (await of(stage.large, 'hybrid')),
     tenant: await of(stage.size, 'hybrid'),
     tenantVector: await of(stage.size, 'vector'),
-    recall: { small: await vectorRecall(product, stage.small, how.n / 6), tenant: await vectorRecall(product, stage.size, how.n / 6) },
+    recall: { small: await vectorRecall(product, how.embedder, stage.small, how.n / 6), tenant: await vectorRecall(product, how.embedder, stage.size, how.n / 6) },
     bytes: await bytesOf(product),
     rss: await product.rss(),
   }
