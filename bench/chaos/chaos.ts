@@ -1,6 +1,6 @@
 import { count, printTable } from '../figures.ts'
 import type { Options } from '../run.ts'
-import { buriedByBoth, check, settle } from './check.ts'
+import { buriedByBoth, check, settle, whatIsLeft } from './check.ts'
 import { client, emptyLedger } from './clients.ts'
 import { cause } from './faults.ts'
 import { openInstallation } from './installation.ts'
@@ -41,7 +41,9 @@ export async function chaos(options: Options, cleanUp: AsyncDisposableStack): Pr
   )
   stop.abort()
   await running
-  const settledMs = await settle(installation, () => buriedByBoth(installation, done.poison), done.poison.length)
+  const settledMs = await settle(installation, () => buriedByBoth(installation, done.poison), done.poison.length).catch(async (error) => {
+    throw new Error(`${error.message}\n${await whatIsLeft(installation)}\n${victims.map((one) => `${one.name} ${one.lastWords()}`).join('\n')}`)
+  })
   const verdicts = await check(installation, ledger, done)
   verdicts.push({
     promise: 'no process ends but by a kill',

@@ -9,11 +9,14 @@ import type { Installation } from './installation.ts'
 /** One promise, how often it was looked at, and what contradicts it. */
 export type Verdict = { promise: string; of: number; faults: string[] }
 
-const settleMs = 180_000
+/** Without any step for so long it is stuck: members that were killed keep their partitions for a while, an open breaker lets nothing through, and the try after it waits too. */
+const stuckMs = 150_000
+const settleMs = 900_000
 
-/** Waits until nothing is on its way any more. @throws Error that says what is left */
+/** Waits until nothing is on its way any more; a long queue may take its time. @throws Error that says what is left */
 export async function settle({ audit }: Installation, poisoned: () => Promise<number>, poison: number): Promise<number> {
   const started = Date.now()
+  let moved = { at: started, left: Number.POSITIVE_INFINITY }
   for (;;) {
     const [left] = await audit<{ unsent: number; dead: number; unindexed: number; unprojected: number }>(
       `select (select count(*) from outbox where status in ('pending', 'leased'))::integer as unsent, (select count(*) from outbox where status = 'dead')::integer as dead,
@@ -21,12 +24,41 @@ export async function settle({ audit }: Installation, poisoned: () => Promise<nu
          (select count(*) from outbox o where not exists (select from memory_events e where e.tenant_id = o.tenant_id and e.event_id = o.event_id))::integer as unprojected`,
     )
     // the dead letters are read when all else is at rest, or time is up
-    const resting = left && left.unsent + left.unindexed + left.unprojected + left.dead === 0
-    const late = Date.now() - started > settleMs
+    const sum = left ? left.unsent + left.unindexed + left.unprojected + left.dead : Number.POSITIVE_INFINITY
+    const resting = sum === 0
+    if (sum < moved.left) moved = { at: Date.now(), left: sum }
+    const late = Date.now() - moved.at > stuckMs || Date.now() - started > settleMs
     const buried = resting || late ? await poisoned() : undefined
     if (resting && buried !== undefined && buried >= poison) return Date.now() - started
-    if (late) throw new Error(`It has not come to rest within ${settleMs / 1000} s: ${JSON.stringify({ ...left, buried, poison })}`)
+    if (late)
+      throw new Error(
+        `It has not come to rest after ${((Date.now() - started) / 1000).toFixed(0)} s, of which ${((Date.now() - moved.at) / 1000).toFixed(0)} s without a step: ${JSON.stringify({ ...left, buried, poison })}`,
+      )
     await sleep(1_000)
+  }
+}
+
+/** Where each group stands in the topic, who is in it, and some of what has no vector yet. */
+export async function whatIsLeft({ audit, kafka, topic }: Installation): Promise<string> {
+  const admin = new kafkajs.Kafka({ brokers: [kafka.bootstrapServers], logLevel: kafkajs.logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    const { groups } = await admin.listGroups()
+    const described = await admin.describeGroups(groups.map(({ groupId }) => groupId).filter((id) => !id.startsWith('auditor-')))
+    const lines = await Promise.all(
+      described.groups.map(async ({ groupId, state, members }) => {
+        const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] })
+        const places = offsets?.partitions.map(({ partition, offset }) => `${partition}:${offset}`).join(' ')
+        return `${groupId} ${state}, members ${members.map(({ memberId }) => memberId).join(' ')}, at ${places}`
+      }),
+    )
+    const ends = await admin.fetchTopicOffsets(topic)
+    const waiting = await audit('select * from vector_pending order by queued_at limit 3')
+    return [...lines, `ends ${ends.map(({ partition, high }) => `${partition}:${high}`).join(' ')}`, `waiting ${JSON.stringify(waiting)}, now ${new Date().toISOString()}`].join(
+      '\n',
+    )
+  } finally {
+    await admin.disconnect()
   }
 }
 

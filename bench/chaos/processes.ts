@@ -15,6 +15,8 @@ export type Supervised = {
   crash(): Promise<boolean>
   /** What it said last, for each time it ended though it served and nobody had killed it. */
   unexpected: string[]
+  /** What it says last, and when the process began. */
+  lastWords(): string
   /** SIGTERM, and no new start. */
   end(): Promise<void>
 }
@@ -26,6 +28,7 @@ export async function supervise(name: string, environment: Record<string, string
   const env = { PATH, HOME, ...(TMPDIR ? { TMPDIR } : {}), ...environment, ...(port ? { PORT: String(port) } : {}) }
   const unexpected: string[] = []
   let child: ChildProcess | undefined
+  let words: { since: Date; said: string[] } = { since: new Date(), said: [] }
   let ending = false
   let killed = false
   let served = false
@@ -34,6 +37,7 @@ export async function supervise(name: string, environment: Record<string, string
     while (!ending) {
       killed = false
       const said: string[] = []
+      words = { since: new Date(), said }
       served = false
       const started = spawn(process.execPath, [`functions/${name}/task.ts`], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
       child = started
@@ -58,6 +62,7 @@ export async function supervise(name: string, environment: Record<string, string
     name,
     url: port === undefined ? undefined : `http://127.0.0.1:${port}`,
     unexpected,
+    lastWords: () => `since ${words.since.toISOString()}: ${words.said.join('').slice(-2_000)}`,
     async crash() {
       const running = child
       if (!running || running.exitCode !== null || running.signalCode !== null || (port !== undefined && !served)) return false
