@@ -42,7 +42,8 @@ export async function chaos(options: Options, cleanUp: AsyncDisposableStack): Pr
   stop.abort()
   await running
   const settledMs = await settle(installation, () => buriedByBoth(installation, done.poison), done.poison.length).catch(async (error) => {
-    throw new Error(`${error.message}\n${await whatIsLeft(installation)}\n${victims.map((one) => `${one.name} ${one.lastWords()}`).join('\n')}`)
+    const left = await whatIsLeft(installation).catch((unknown) => `the broker does not say who is in which group: ${unknown}`)
+    throw new Error(`${error.message}\n${left}\n${victims.map((one) => `${one.name} ${one.lastWords()}`).join('\n')}`)
   })
   const verdicts = await check(installation, ledger, done)
   verdicts.push({

@@ -26,7 +26,7 @@ export async function settle({ audit }: Installation, poisoned: () => Promise<nu
     // the dead letters are read when all else is at rest, or time is up
     const sum = left ? left.unsent + left.unindexed + left.unprojected + left.dead : Number.POSITIVE_INFINITY
     const resting = sum === 0
-    if (sum < moved.left) moved = { at: Date.now(), left: sum }
+    if (sum !== moved.left) moved = { at: Date.now(), left: sum }
     const late = Date.now() - moved.at > stuckMs || Date.now() - started > settleMs
     const buried = resting || late ? await poisoned() : undefined
     if (resting && buried !== undefined && buried >= poison) return Date.now() - started
@@ -41,8 +41,8 @@ export async function settle({ audit }: Installation, poisoned: () => Promise<nu
 /** Where each group stands in the topic, who is in it, and some of what has no vector yet. */
 export async function whatIsLeft({ audit, kafka, topic }: Installation): Promise<string> {
   const admin = new kafkajs.Kafka({ brokers: [kafka.bootstrapServers], logLevel: kafkajs.logLevel.NOTHING }).admin()
-  await admin.connect()
   try {
+    await admin.connect()
     const { groups } = await admin.listGroups()
     const described = await admin.describeGroups(groups.map(({ groupId }) => groupId).filter((id) => !id.startsWith('auditor-')))
     const lines = await Promise.all(

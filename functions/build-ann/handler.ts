@@ -3,7 +3,7 @@ import { largeScope } from '../../shared/recall/index.ts'
 import { buildAnn, buildCollections, modelsInUse } from '../../shared/vector/index.ts'
 import type { BuildAnnDeps } from './deps.ts'
 
-/** Builds the HNSW index of each scope that has grown large enough to need one; with a second vector engine, the collections of its own. */
+/** Builds the HNSW graphs of each scope that has grown large enough to need some; with a second vector engine, the collections of its own. */
 export function createBuildAnn({ databases, engine, embedder }: BuildAnnDeps): JobHandler {
   return async (signal) => {
     if (!engine) return buildAnn(databases, largeScope, signal)

@@ -27,7 +27,7 @@ export function addRebuildIndex(program: Command): void {
       refuseUrl(globals, 'rebuild-index')
       const config = await configOf(globals)
       const made = await withEngine(config, async (engine) => {
-        if (!engine) throw new CommandError('usage', 'VECTOR_ENGINE is pgvector: its HNSW indexes follow the vectors by themselves, and `soma worker build-ann --once` makes them.')
+        if (!engine) throw new CommandError('usage', 'VECTOR_ENGINE is pgvector: `soma worker build-ann --once` makes the HNSW indexes that are lacking.')
         return onDatabase(config, 'worker', 'Stop it and run this again.', async (worker) => {
           const models = await modelsInUse(worker, createEmbedder(config))
           const progress = showProgress(globals, { label: 'Copying', unit: 'vectors' })

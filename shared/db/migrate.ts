@@ -26,6 +26,7 @@ import { sql as partsByName } from './migrations/0023-parts-by-name.ts'
 import { sql as recountedWords } from './migrations/0024-recounted-words.ts'
 import { sql as previousTurns } from './migrations/0025-previous-turns.ts'
 import { sql as wordCounts } from './migrations/0026-word-counts.ts'
+import { sql as vectorsByKey } from './migrations/0027-vectors-by-key.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -55,6 +56,7 @@ export const migrations = [
   recountedWords,
   previousTurns,
   wordCounts,
+  vectorsByKey,
 ] as const
 export const schemaVersion = migrations.length
 

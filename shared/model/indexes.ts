@@ -1,6 +1,6 @@
 import { type Database, singly } from '../db/index.ts'
 import { largeScope } from '../recall/index.ts'
-import { graphsName, liveCollections, type Model, readGraphs } from '../vector/index.ts'
+import { coverOf, graphSizes, graphsName, liveCollections, type Model, readGraphs, vectorsIn } from '../vector/index.ts'
 
 /** The HNSW indexes of a model that a tenant's large scopes need and that are not there yet. The embedded engine needs none. */
 export async function missingIndexes(worker: Database, tenantId: number, model: Model): Promise<string[]> {
@@ -13,7 +13,11 @@ export async function missingIndexes(worker: Database, tenantId: number, model: 
   )
   const places = scopes.map(({ scope_key: namespaceKey }) => ({ tenantId, namespaceKey, modelKey: model.key }))
   const missing: string[] = []
-  for (const place of places) if (!(await readGraphs(sql, place)).some(({ valid }) => valid)) missing.push(graphsName(place))
+  for (const place of places) {
+    const { chosen, rest } = coverOf((await readGraphs(sql, place)).filter(({ valid }) => valid))
+    const held = await Promise.all(rest.map((range) => vectorsIn(sql, place, range, graphSizes.least)))
+    if (!chosen.length || held.some(({ vectors }) => vectors >= graphSizes.least)) missing.push(graphsName(place))
+  }
   return missing
 }
 

@@ -76,11 +76,13 @@ function throughGraphs({ scope, vector, keys, memory, known }: Search, dimension
   const { chosen, rest } = coverOf(graphs)
   const distance = `(v.embedding::halfvec(${dimension})) <=> ${vector}::halfvec(${dimension})`
   const open = known === undefined ? '' : ` and v.recorded_at <= ${known}`
-  const within = ({ from, to }: Range) => `v.memory_key >= ${from}${Number.isFinite(to) ? ` and v.memory_key < ${to}` : ''}`
+  const within = ({ from, to }: Range) =>
+    from === 0 && to === Number.POSITIVE_INFINITY ? 'true' : `v.memory_key >= ${from}${Number.isFinite(to) ? ` and v.memory_key < ${to}` : ''}`
   const found = (from: string, order: string) => `(select v.memory_key, ${hitColumns}, 1 - (${order}) as cosine ${from} order by ${order} limit ${candidates.nearest})`
   const words = (from: string) =>
     `select v.memory_key, null::double precision, null::timestamptz, null::boolean, 1 - (v.embedding <=> ${vector}) ${from} and v.memory_key = any (${keys})`
-  const newer = `select v.memory_key, v.version, v.embedding <=> ${vector} as distance from vectors v where ${scope}${open} and (${rest.map(within).join(' or ')})`
+  // the last range has no end; an index over everything leaves none
+  const newer = `select v.memory_key, v.version, v.embedding <=> ${vector} as distance from vectors v where ${scope}${open} and (${rest.map(within).join(' or ') || 'false'})`
   const parts = chosen.map((graph) => found(`from vectors v ${memory('open')} where ${scope}${open} and ${within(graph)}`, distance))
   parts.push(found(`from (select * from newer order by distance) v ${memory('open')}`, 'v.distance'))
   // versions that were closed since have no graph: of a large scope at an early instant this reads each of them

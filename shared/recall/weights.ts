@@ -16,7 +16,7 @@ export const semanticWeight = (model: string): number => semanticWeights[baseMod
  */
 export const candidates = { lexical: 300, withCommon: 600, withNeighbours: 150, nearest: 100 } as const
 
-/** From this many memories a scope is searched by its HNSW index, below it exactly. */
+/** From this many memories a scope is searched by its HNSW graphs, below it exactly. */
 export const largeScope = 20_000
 /** Parameters of the HNSW scan: breadth (`bench -- scale` says what it finds of the nearest and how long that takes), and how many tuples an iterative scan may visit before it gives up. */
 export const hnsw = { efSearch: 200, maxScanTuples: 40_000 } as const

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
-import type { Database } from '../../shared/db/index.ts'
+import { type Database, singly } from '../../shared/db/index.ts'
 import { createEmbedder } from '../../shared/embed/index.ts'
-import { buildAnn, coverOf, readGraphs } from '../../shared/vector/index.ts'
+import { buildAnn, coverOf, readGraphs, vectorsIn } from '../../shared/vector/index.ts'
 import { type Caller, describeEveryEngine } from '../support/engines.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
 
@@ -20,34 +20,52 @@ describeEveryEngine(
     const questions = ['kettle of Lund', 'the ferry on day 12', 'lantern', 'note 3 orchard of Graz']
 
     async function store(count: number): Promise<void> {
-      const items = Array.from({ length: count }, (_, i) => ({ text: text(stored + i), user_id: `u${i % 3}` }))
+      // another namespace has keys in between
+      const items = Array.from({ length: count }, (_, i) => [
+        { text: text(stored + i), user_id: `u${i % 3}`, metadata: { kind: (stored + i) % 2 } },
+        { text: text(stored + i), namespace: 'beside' },
+      ]).flat()
       stored += count
       const { body } = await product().call(ada, 'POST', '/v1/memories/bulk', { items })
-      ids.push(...body.results.map((one: { id: string }) => one.id))
+      ids.push(...body.results.filter((_: unknown, i: number) => i % 2 === 0).map((one: { id: string }) => one.id))
+      await settle()
+    }
+    async function settle(): Promise<void> {
       await product().settle()
       await adminSql(product(), `update scope_stats set memories = ${large} where tenant_id = $1::integer and scope_key = $2::integer`, [place.tenantId, place.namespaceKey])
     }
     const build = (more: Partial<typeof sizes> = {}, db: { worker: Database; owner: Database } = product().local.db) =>
       buildAnn(db, large, new AbortController().signal, { ...sizes, ...more }).then(({ done }) => done)
-    const graphs = () => product().local.db.owner.maintenance((sql) => readGraphs(sql, place))
-    const heldBy = async () => (await graphs()).map(({ vectors }) => vectors)
+    const graphs = async () => (await product().local.db.owner.maintenance((sql) => readGraphs(sql, place))).sort((a, b) => a.from - b.from || b.to - a.to)
+    const reading = () => singly(product().local.db.worker, { role: 'soma_worker', tenantId: place.tenantId, readOnly: true })
+    const heldBy = async () => {
+      const held: number[] = []
+      for (const one of await graphs()) held.push((await vectorsIn(reading(), place, one, 1_000)).vectors)
+      return held
+    }
     const ask = async (query: string, more: object = {}) => {
       const { body } = await product().call(ada, 'POST', '/v1/recall', { query, mode: 'vector', top_k: 20, ...more })
       expect(body.degraded_reasons).toEqual([])
       return body.results.map((one: { text: string; score_breakdown: { semantic: number } }) => [one.score_breakdown.semantic.toFixed(3), one.text])
     }
-    /** The best 20 of the whole scope, by the vectors themselves. */
+    /** The best 20 of the whole scope, by the vectors themselves: of all, as of now in words, and of those that a filter lets through. */
     async function expectExact(): Promise<void> {
       const embedder = createEmbedder(product().local.config)
-      for (const query of questions) {
+      const [now] = await adminSql<{ now: string }>(product(), `select to_json(clock_timestamp()) #>> '{}' as now`)
+      for (const [i, query] of questions.entries()) {
+        const [more, condition] = [
+          [{}, 'true'],
+          [{ as_of: now?.now }, 'true'],
+          [{ filters: { 'metadata.kind': { eq: 1 } } }, `m.metadata->>'kind' = '1'`],
+        ][i % 3] as [object, string]
         const [vector] = await embedder.embed([query], { tenant: ada.tenant, signal: undefined, purpose: 'query' })
         const rows = await adminSql<{ cosine: number; text: string }>(
           product(),
           `select 1 - (v.embedding <=> $3::halfvec) as cosine, m.text from vectors v join memories m on m.tenant_id = v.tenant_id and m.memory_key = v.memory_key
-           where v.tenant_id = $1::integer and v.namespace_key = $2::integer and 1 - (v.embedding <=> $3::halfvec) > 0 order by v.embedding <=> $3::halfvec, m.memory_key limit 20`,
+           where v.tenant_id = $1::integer and v.namespace_key = $2::integer and 1 - (v.embedding <=> $3::halfvec) > 0 and ${condition} order by v.embedding <=> $3::halfvec, m.memory_key limit 20`,
           [place.tenantId, place.namespaceKey, `[${[...(vector as Float32Array)].join(',')}]`],
         )
-        const found = await ask(query)
+        const found = await ask(query, more)
         expect(found.map(([cosine]: [string]) => cosine)).toEqual(rows.map(({ cosine }) => cosine.toFixed(3)))
         const last = found.at(-1)?.[0]
         const sure = (list: string[][]) => list.filter(([cosine]) => cosine !== last).sort()
@@ -62,7 +80,7 @@ describeEveryEngine(
       await store(30)
       const [row] = await adminSql<{ n: number; m: number }>(
         product(),
-        `select s.scope_key as n, v.model_key as m from scopes s join vectors v on v.tenant_id = s.tenant_id and v.namespace_key = s.scope_key where s.tenant_id = $1::integer and s.user_id is null limit 1`,
+        `select s.scope_key as n, v.model_key as m from scopes s join vectors v on v.tenant_id = s.tenant_id and v.namespace_key = s.scope_key where s.tenant_id = $1::integer and s.user_id is null and s.namespace = 'default' limit 1`,
         [ada.tenantId],
       )
       place = { ...place, namespaceKey: row?.n as number, modelKey: row?.m as number }
@@ -124,8 +142,7 @@ describeEveryEngine(
       const { body } = await product().call(ada, 'PATCH', `/v1/memories/${ids[3]}`, { text: 'a lantern for the ferry, and a lantern for Lund' })
       expect(body.version).toBe(2)
       await product().call(ada, 'DELETE', `/v1/memories/${ids[4]}`)
-      await product().settle()
-      await adminSql(product(), `update scope_stats set memories = ${large} where tenant_id = $1::integer and scope_key = $2::integer`, [place.tenantId, place.namespaceKey])
+      await settle()
       await expectExact()
       expect(await ask('a lantern for the ferry')).toContainEqual([expect.any(String), 'a lantern for the ferry, and a lantern for Lund'])
     })

@@ -147,7 +147,7 @@ describeEngines(
       const settings = (sql: Sql) => sql.query<{ workers: string }>(`select current_setting('max_parallel_maintenance_workers') as workers`).then(([row]) => row?.workers)
       const before = await db.owner.maintenance(settings)
       // another process is at it
-      const building = `hashtextextended('soma ${first?.split('_').slice(0, -2).join('_')}', 0)`
+      const building = `hashtextextended('soma ' || current_schema() || ' ${first?.split('_').slice(0, -2).join('_')}', 0)`
       await asAdmin(product().adminUrl as string, async (other) => {
         await other.query(`select pg_advisory_lock(${building})`)
         expect(await buildAnn(db, 20_000, new AbortController().signal)).toEqual({ done: 0, remaining: false })

@@ -29,33 +29,48 @@ describe('graphs of a scope by ranges of keys', () => {
     expect(coverOf([...parts, { from: 0, to: 60 }])).toEqual({ chosen: [{ from: 0, to: 60 }], rest: [{ from: 60, to: Number.POSITIVE_INFINITY }] })
   })
 
-  test('there are logarithmically many, none is larger than it may be, and a vector is built into one as often at most', () => {
+  test('there are logarithmically many as long as they may grow, and twice as many as needed beyond; none is larger than it may be; a vector is built into few', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 10, max: 60 }), { minLength: 1, maxLength: 300 }), fc.constantFrom(1, 2, 3), (arriving, growth) => {
-        const most = 100_000
-        let parts: { vectors: number }[] = []
-        let built = 0
-        for (const vectors of arriving) {
-          parts.push({ vectors })
-          const run = mergeOf(parts, { growth, most }) ?? parts.slice(-1)
-          const together = { vectors: run.reduce((sum, part) => sum + part.vectors, 0) }
-          built += together.vectors
-          parts = [...parts.slice(0, parts.length - run.length), together]
-        }
-        const total = arriving.reduce((sum, one) => sum + one, 0)
-        const levels = Math.log(total / 10) / Math.log(1 + growth) + 1
-        expect(parts.reduce((sum, part) => sum + part.vectors, 0)).toBe(total)
-        expect(parts.length).toBeLessThanOrEqual(Math.ceil(levels * (growth * 6 + 1)))
-        expect(built / total).toBeLessThanOrEqual(levels + 1)
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 10, max: 60 }), { minLength: 1, maxLength: 300 }),
+        fc.constantFrom(1, 2, 3),
+        fc.constantFrom(200, 1_000, 100_000),
+        (arriving, growth, most) => {
+          let parts: { vectors: number }[] = []
+          let built = 0
+          for (const vectors of arriving) {
+            parts.push({ vectors })
+            const run = mergeOf(parts, { growth, most }) ?? parts.slice(-1)
+            const together = { vectors: run.reduce((sum, part) => sum + part.vectors, 0) }
+            built += together.vectors
+            parts = [...parts.slice(0, parts.length - run.length), together]
+          }
+          const total = arriving.reduce((sum, one) => sum + one, 0)
+          const levels = Math.log(Math.min(total, most) / 10) / Math.log(1 + growth) + 1
+          expect(parts.reduce((sum, part) => sum + part.vectors, 0)).toBe(total)
+          expect(Math.max(...parts.map(({ vectors }) => vectors))).toBeLessThanOrEqual(Math.max(most, ...arriving))
+          expect(parts.length).toBeLessThanOrEqual((3 * total) / most + levels * (6 * growth + 1))
+          expect(built / total).toBeLessThanOrEqual(levels + 3)
+        },
+      ),
     )
+    const count = (most: number) => {
+      let parts: { vectors: number }[] = []
+      for (let i = 0; i < 100; i++) {
+        parts.push({ vectors: 10_000 })
+        const run = mergeOf(parts, { growth: 3, most })
+        if (run) parts = [...parts.slice(0, parts.length - run.length), { vectors: run.reduce((sum, part) => sum + part.vectors, 0) }]
+      }
+      return parts.length
+    }
+    expect([count(100_000), count(390_625), count(2_000_000)]).toEqual([13, 4, 4])
   })
 
   test('a graph that would be too large is not made', () => {
     const parts = [{ vectors: 50 }, { vectors: 50 }, { vectors: 50 }, { vectors: 50 }]
     expect(mergeOf(parts, { growth: 3, most: 200 })).toHaveLength(4)
-    expect(mergeOf(parts, { growth: 3, most: 199 })).toBeUndefined()
-    expect(mergeOf(parts, { growth: 1, most: 199 })).toHaveLength(3)
+    expect(mergeOf(parts, { growth: 3, most: 199 })).toHaveLength(3)
+    expect(mergeOf(parts, { growth: 3, most: 99 })).toBeUndefined()
   })
 
   test('a name says the range, and fits into a name of PostgreSQL', () => {
@@ -63,5 +78,9 @@ describe('graphs of a scope by ranges of keys', () => {
     const widest = { from: Number.MAX_SAFE_INTEGER - 1, to: Number.MAX_SAFE_INTEGER }
     expect(rangeOf(graphName(place, widest))).toEqual(widest)
     expect(graphName(place, widest).length).toBeLessThanOrEqual(63)
+    // an older version had one over everything
+    const all = { from: 0, to: Number.POSITIVE_INFINITY }
+    expect(rangeOf('vectors_ann_12_3_1')).toEqual(all)
+    expect(coverOf([all, { from: 0, to: 5 }])).toEqual({ chosen: [all], rest: [] })
   })
 })
