@@ -9,7 +9,7 @@ export const bulkSize = 500
 export const largeUser = { id: 'user-0', memories: 5_000 } as const
 export const smallUser = { id: 'user-1', memories: 1_000 } as const
 
-export const sizeOf = ({ short, embedded }: Options) => (short ? 10_000 : embedded ? 20_000 : 100_000)
+export const sizeOf = ({ short, embedded, size }: Options) => size ?? (short ? 10_000 : embedded ? 20_000 : 100_000)
 
 /** Of each run of n / 1,000 memories five are the large user's and one is the small one's; the rest is spread over the others. */
 export function userOf(i: number, n: number): string {

@@ -57,7 +57,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
   chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
-  --size N    so many memories (thousands), for transfer, backup, scale, outbox (20,000 with --short) and peers (100,000; 500); so many kills, for chaos (24 with --short)
+  --size N    so many memories (thousands), for load, recall, as-of, transfer, backup, scale, outbox (20,000 with --short) and peers (100,000; 500); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
   --embedder URL --model NAME --dimension N  embeds by a server with OpenAI's API (bench/minilm.py is one), behind the turn before it unless --context none
 PostgreSQL is started for the run, unless POSTGRES_URL names a superuser's server.`
