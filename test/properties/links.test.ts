@@ -38,7 +38,13 @@ describeEngines('any graph', (product) => {
       if (what === 'changed') await call('PATCH', `/v1/memories/${ids[i]}`, { text: 'changed' })
     }
     const expired = ids.filter((_, i) => fates[i] === 'expired')
-    await adminSql(product(), 'update memories set expires_at = now() where tenant_id = $1::integer and id = any ($2::uuid[])', [ada.tenantId, expired])
+    // locked in the product's order: the indexer, which is at them too, would be waited for by one row and wait for another
+    await adminSql(
+      product(),
+      `with locked as materialized (select m.memory_key from memories m where m.tenant_id = $1::integer and m.id = any ($2::uuid[]) order by m.memory_key for update)
+       update memories set expires_at = now() where tenant_id = $1::integer and memory_key in (select memory_key from locked)`,
+      [ada.tenantId, expired],
+    )
     return { ids, graph: { links, present: fates.map((what) => what === 'stays' || what === 'changed') } }
   }
 
