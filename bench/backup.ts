@@ -13,7 +13,7 @@ import type { Options } from './run.ts'
 
 /** How long a program took, the most memory it had, and what it said. */
 type Run = { seconds: number; peakBytes: number; stdout: string }
-const soma = ['node', 'bin/soma.ts']
+const soma = [process.execPath, 'bin/soma.ts']
 
 /** Our archive and restore beside Postgres' own programs, on one database that was filled through the product. Each runs alone, in a process of its own. */
 export async function backup(product: Product, { short, size }: Options): Promise<void> {
