@@ -131,7 +131,7 @@ async function buildNext(worker: Database, sql: Sql, large: Large, { least, grow
     const held = await vectorsIn(reading, large, range, largest)
     const tail = range.to === Number.POSITIVE_INFINITY
     // between two graphs one was lost
-    const enough = !tail ? 1 : large.busy ? least * whileBusy : chosen.length ? least : 1
+    const enough = !tail ? 1 : Math.min(largest, large.busy ? least * whileBusy : chosen.length ? least : 1)
     behind ||= held.vectors >= least
     if (held.vectors < enough) continue
     const parts: Part[] = [held]

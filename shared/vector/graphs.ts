@@ -5,7 +5,7 @@ import type { Sql } from '../db/index.ts'
  * comes new belongs to no graph, and costs none an insertion; build-ann makes the next one of it. Each is a partial index, and its name says what it holds.
  */
 export type Range = { from: number; to: number }
-export type Graph = Range & { name: string }
+type Graph = Range & { name: string }
 type Place = { tenantId: number; namespaceKey: number; modelKey: number }
 
 /** What the names of a scope's graphs begin with. */
@@ -70,7 +70,7 @@ export function mergeOf<Part extends { vectors: number }>(parts: readonly Part[]
   return run
 }
 
-/** How many vectors a range without a graph holds, and where the last of them stands; no further than `most` of them. */
+/** How many vectors there are in a range, with or without a graph, no further than `most` of them; `to` is where these end. */
 export function vectorsIn(sql: Sql, { tenantId, namespaceKey, modelKey }: Place, { from, to }: Range, most: number): Promise<Range & { vectors: number }> {
   const end = Number.isFinite(to) ? to : Number.MAX_SAFE_INTEGER
   return sql

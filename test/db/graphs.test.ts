@@ -176,6 +176,18 @@ describeEveryEngine(
       await expectExact()
     })
 
+    test('while many wait for their vectors it takes ten times as much, or as much as one may hold', async () => {
+      await store(30)
+      const { tenantId, namespaceKey } = place
+      await adminSql(
+        product(),
+        `insert into vector_pending (tenant_id, memory_key, namespace_key, version, queued_at) select ${tenantId}, 1000000000 + n, ${namespaceKey}, 1, now() from generate_series(1, 1000) n`,
+      )
+      expect([await build(), await build({ most: 25 })]).toEqual([0, 1])
+      await adminSql(product(), `delete from vector_pending where tenant_id = ${tenantId}`)
+      await expectExact()
+    })
+
     const partition = async (tenantId: number) =>
       (await adminSql<{ r: number }>(product(), `select r from generate_series(0, 7) r where satisfies_hash_partition('vectors'::regclass, 8, r, ${tenantId})`))[0]?.r
   },
