@@ -32,7 +32,7 @@ export async function searchEngine(ctx: Ctx, engine: VectorEngine, asked: Engine
       .catch((error): undefined => void onAway(error))
     const hits = await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, (tx) => {
       const p = params([ctx.tenantId])
-      return searchNearest(tx, ctx.tenantId, scope, query, words, asked.view(p), p, found?.memoryKeys ?? [])
+      return searchNearest(tx, ctx.tenantId, scope, query, words, asked.view(p), p, { topK: asked.input.top_k, among: found?.memoryKeys ?? [] })
     })
     const near = new Set(found?.memoryKeys)
     const seen = new Set(hits.map((hit) => hit.key).filter((key) => near.has(key)))

@@ -140,7 +140,7 @@ async function gather(tx: Sql, tenantId: number, input: RecallInput, { userId, q
     const known = { ...scope, modelKey: scope.modelKey }
     const p = params([tenantId])
     if (engineFrom !== undefined && scope.collection !== null && scope.memories >= engineFrom) found.asked = { scope: known, collection: scope.collection }
-    else found.nearest = await searchNearest(tx, tenantId, known, query, found.lexical.hits, view(p), p)
+    else found.nearest = await searchNearest(tx, tenantId, known, query, found.lexical.hits, view(p), p, { topK: input.top_k })
   }
   if (query && scope.hasTail && input.consistency === 'read_your_writes') {
     const p = params([tenantId])

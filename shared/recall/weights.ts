@@ -18,8 +18,11 @@ export const candidates = { lexical: 300, withCommon: 600, withNeighbours: 150, 
 
 /** From this many memories a scope is searched by its HNSW graphs, below it exactly. */
 export const largeScope = 20_000
-/** Parameters of the HNSW scan: breadth (`bench -- scale` says what it finds of the nearest and how long that takes), and how many tuples an iterative scan may visit before it gives up. */
-export const hnsw = { efSearch: 200, maxScanTuples: 40_000 } as const
+/**
+ * Parameters of the HNSW scan: breadth of the search in all graphs of a scope together, the least in one of them, and how many tuples an iterative scan may visit before it gives up. Measured on 59,000
+ * texts by MiniLM: 200 in one graph, 60 in three, six or twelve find 0.992 to 0.999 of the ten nearest; 200 in each of twelve cost 2.7 times as much as 60.
+ */
+export const hnsw = { breadth: 200, leastBreadth: 60, maxScanTuples: 40_000 } as const
 
 /** What a vector engine is asked for: so many places at first, four times as many while its candidates do not fulfil the conditions, and these at most. */
 export const engineLimits = { first: 200, factor: 4, most: 12_800 } as const
