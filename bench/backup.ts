@@ -6,10 +6,11 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { installPostgres } from '../local/services/postgres-install.ts'
-import { loadCorpus } from './corpus.ts'
-import { count, megabytes, printTable } from './figures.ts'
+import { loadCorpus, memoryNumber, smallUser } from './corpus.ts'
+import { count, median, megabytes, ms, percentile, printTable, timed } from './figures.ts'
 import type { Product } from './product.ts'
 import type { Options } from './run.ts'
+import { queryFor } from './texts.ts'
 
 /** How long a program took, the most memory it had, and what it said. */
 type Run = { seconds: number; peakBytes: number; stdout: string }
@@ -41,6 +42,8 @@ export async function backup(product: Product, { short, size }: Options): Promis
     return run([...soma, 'restore', archive, '--json'], { ...key, POSTGRES_URL: url, STAGE: 'dev' })
   })
   theirs.in = await withEmpty(adminUrl, (url) => run([join(clients, 'pg_restore'), `--dbname=${url}`, dumped]))
+  const drilled = await run([...soma, 'drill', archive, '--json'], { ...key, POSTGRES_URL: adminUrl, STAGE: 'dev', SIGNING_KEY: randomBytes(32).toString('hex') })
+  const beside = await recallsBeside(product, n, () => run([...soma, 'backup', '--out', join(folder, 'another'), '--json'], { ...key, POSTGRES_URL: adminUrl, STAGE: 'dev' }))
   const rows = JSON.parse(ours.out.stdout).rows as number
   const bytes = { ours: await sizeOf(archive), theirs: await sizeOf(dumped) }
   const line = (what: string, one: Run, other: Run) => [
@@ -62,7 +65,43 @@ export async function backup(product: Product, { short, size }: Options): Promis
     ['', 'soma', 'pg_dump -Fc', 'ratio'],
     [['bytes a memory', count(bytes.ours / n), count(bytes.theirs / n), `${(bytes.ours / bytes.theirs).toFixed(2)}×`]],
   )
+  const { seconds, recall } = JSON.parse(drilled.stdout) as { seconds: { verify: number; restore: number; examine: number }; recall: { questions: number; same: number } }
+  printTable(
+    `A drill of that archive, in a schema of the same database: ${recall.questions} questions asked again, ${recall.same} answered to the letter`,
+    ['', 'in all', 'archive verified', 'restored', 'examined', 'memory'],
+    [['soma drill', `${drilled.seconds.toFixed(1)} s`, ...[seconds.verify, seconds.restore, seconds.examine].map((one) => `${one.toFixed(1)} s`), megabytes(drilled.peakBytes)]],
+  )
+  const spread = (times: number[]) => [count(times.length), ms(median(times)), ms(percentile(times, 0.95))]
+  printTable(
+    `Recalls of a user's ${count(smallUser.memories)} memories, one after the other, alone and while a backup goes on`,
+    ['', 'recalls', 'p50', 'p95'],
+    [
+      ['alone', ...spread(beside.alone)],
+      ['beside a backup', ...spread(beside.during)],
+      ['ratio', '', `${(median(beside.during) / median(beside.alone)).toFixed(2)}×`, `${(percentile(beside.during, 0.95) / percentile(beside.alone, 0.95)).toFixed(2)}×`],
+    ],
+  )
   await rm(folder, { recursive: true })
+}
+
+/** How long recalls take before `work`, and while it goes on. */
+async function recallsBeside({ http }: Product, memories: number, work: () => Promise<unknown>): Promise<{ alone: number[]; during: number[] }> {
+  let k = 0
+  const recall = () => {
+    const query = queryFor(memoryNumber(smallUser.id, k++ % smallUser.memories, memories))
+    return timed(() => http.post('/v1/recall', { query, user_id: smallUser.id, top_k: 10 }))
+  }
+  for (let i = 0; i < 50; i++) await recall()
+  const alone: number[] = []
+  for (let i = 0; i < 300; i++) alone.push(await recall())
+  const during: number[] = []
+  let going = true
+  const working = work().finally(() => {
+    going = false
+  })
+  while (going) during.push(await recall())
+  await working
+  return { alone, during }
 }
 
 /** A new database on the same server, for the time of the work. */

@@ -33,3 +33,7 @@ export type RecordsRow = Row & { kind: 'records'; topic: string; batchSize: numb
 /** `everySeconds: null` means it runs only when somebody asks. */
 export type JobRow = Row & { kind: 'job'; everySeconds: number | null }
 export type ManifestRow = HttpRow | RecordsRow | JobRow
+
+export const anywhere = ['lambda', 'task', 'local'] as const
+/** Of the embedders, and of a second vector engine in a stage that has one. */
+export const vectorSecrets = ['EMBEDDING_API_KEY', 'EMBEDDING_NEXT_API_KEY', 'MILVUS_TOKEN'] as const

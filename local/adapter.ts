@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { manifest } from '../functions/manifest.ts'
 import { inProcessBus, type Subscriber } from '../shared/bus/index.ts'
-import type { Config } from '../shared/config/index.ts'
+import { type Config, ConfigError } from '../shared/config/index.ts'
 import { assertSafeRole, assertSchema, migrate } from '../shared/db/index.ts'
 import { openEmbeddedDatabase } from '../shared/embedded/index.ts'
 import type { JobReport } from '../shared/handler/index.ts'
@@ -73,7 +73,12 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
     runJob: startedJobs.run,
     jobs: startedJobs,
     consume(name) {
-      for (const subscriber of subscribersOf(handlers as Handlers)) if (name === undefined || name === subscriber.name) runtime.kafka?.consume(subscriber)
+      for (const subscriber of subscribersOf(handlers as Handlers)) {
+        if (!runtime.kafka || (name !== undefined && name !== subscriber.name)) continue
+        // a counter that begins at 1 has not risen
+        runtime.metrics.deadLetters.inc({ consumer: subscriber.name }, 0)
+        runtime.kafka.consume(subscriber)
+      }
     },
     tellWhatIsAway: () => tellWhatIsAway(runtime),
     flushReads: runtime.meter.flush,
@@ -94,6 +99,9 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
 
 async function openAny(config: Config, log: Log): Promise<Databases> {
   if (config.POSTGRES_URL) return openDatabases(config, log)
+  // a deployed job has the login of its role alone: the embedded database would be an empty one that nobody meant
+  const other = (['POSTGRES_WORKER_URL', 'POSTGRES_MIGRATION_URL'] as const).find((name) => config[name] !== undefined)
+  if (other) throw new ConfigError(`POSTGRES_URL is missing, and ${other} is set: give all of them, or none for the embedded database.`)
   const dataDir = config.SOMA_DATA_DIR === 'memory://' ? config.SOMA_DATA_DIR : resolve(config.SOMA_DATA_DIR)
   const database = await openEmbeddedDatabase({
     dataDir,
@@ -125,7 +133,8 @@ function subscribersOf(handlers: Handlers): Subscriber[] {
 }
 
 /** A key of this data directory's own, made once: cursors stay good over a restart. */
-function localSigningKey(config: Config): string {
+/** The key that is made once and kept in the data directory, where the configuration gives none. */
+export function localSigningKey(config: Config): string {
   if (config.SOMA_DATA_DIR === 'memory://') return randomBytes(32).toString('hex')
   const file = join(resolve(config.SOMA_DATA_DIR), 'signing-key')
   mkdirSync(resolve(config.SOMA_DATA_DIR), { recursive: true, mode: 0o700 })

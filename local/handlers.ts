@@ -4,6 +4,8 @@ import { buildAnnDeps } from '../functions/build-ann/deps.ts'
 import { createBuildAnn } from '../functions/build-ann/handler.ts'
 import { drainOutboxDeps } from '../functions/drain-outbox/deps.ts'
 import { createDrainOutbox } from '../functions/drain-outbox/handler.ts'
+import { drillDeps } from '../functions/drill/deps.ts'
+import { createDrill } from '../functions/drill/handler.ts'
 import { expireDeps } from '../functions/expire/deps.ts'
 import { createExpire } from '../functions/expire/handler.ts'
 import { exportDeps } from '../functions/export/deps.ts'
@@ -14,6 +16,8 @@ import { importDeps } from '../functions/import/deps.ts'
 import { createImport } from '../functions/import/handler.ts'
 import { indexVectorsDeps } from '../functions/index-vectors/deps.ts'
 import { createIndexVectors } from '../functions/index-vectors/handler.ts'
+import { keepBackupsDeps } from '../functions/keep-backups/deps.ts'
+import { createKeepBackups } from '../functions/keep-backups/handler.ts'
 import { linksDeps } from '../functions/links/deps.ts'
 import { createLinks } from '../functions/links/handler.ts'
 import { memoriesDeps } from '../functions/memories/deps.ts'
@@ -30,6 +34,8 @@ import { recallHandlerDeps } from '../functions/recall/deps.ts'
 import { createRecall } from '../functions/recall/handler.ts'
 import { recountWordsDeps } from '../functions/recount-words/deps.ts'
 import { createRecountWords } from '../functions/recount-words/handler.ts'
+import { recoveryDeps } from '../functions/recovery/deps.ts'
+import { createRecovery } from '../functions/recovery/handler.ts'
 import { reembedDeps } from '../functions/reembed/deps.ts'
 import { createReembed } from '../functions/reembed/handler.ts'
 import { restoreHandlerDeps } from '../functions/restore/deps.ts'
@@ -68,6 +74,7 @@ export function createHandlers(runtime: Runtime): Handlers {
       links: createLinks(linksDeps(runtime)),
       tenants: createTenants(tenantsDeps(runtime)),
       outbox: createOutbox(outboxDeps(runtime)),
+      recovery: createRecovery(recoveryDeps(runtime)),
       usage: createUsage(usageDeps(runtime)),
       guide: createGuide(guideDeps(runtime)),
       export: createExport(exportDeps(runtime)),
@@ -90,6 +97,8 @@ export function createHandlers(runtime: Runtime): Handlers {
       'build-ann': createBuildAnn(buildAnnDeps(runtime)),
       'verify-index': createVerifyIndex(verifyIndexDeps(runtime)),
       backup: createBackup(backupHandlerDeps(runtime)),
+      'keep-backups': createKeepBackups(keepBackupsDeps(runtime)),
+      drill: createDrill(drillDeps(runtime)),
       restore: createRestore(restoreHandlerDeps(runtime)),
       migrate: createMigrate(migrateDeps(runtime)),
     },

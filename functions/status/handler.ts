@@ -2,6 +2,7 @@ import type { HttpHandler } from '../../shared/handler/index.ts'
 import { checkMetricsToken, createApp, dependencyHealth, docsPage, docsPolicy, openApiDocument, readiness } from '../../shared/http/index.ts'
 import { listModels, readChecks } from '../../shared/model/index.ts'
 import { pendingByTenant } from '../../shared/outbox/index.ts'
+import { recoveryState } from '../../shared/recovery/index.ts'
 import { foldTenants } from '../../shared/telemetry/index.ts'
 import type { StatusDeps } from './deps.ts'
 
@@ -11,7 +12,7 @@ export function createStatus(deps: StatusDeps): HttpHandler {
   const document = openApiDocument()
   const page = docsPage(document)
   const dependencies = dependencyHealth(deps.dependables, (dependency, reason) => deps.log.warn({ dependency, err: reason }, 'a dependency cannot be used'))
-  const count = () => Promise.all([pendingByTenant(deps.worker), listModels(deps.worker), readChecks(deps.worker)])
+  const count = () => Promise.all([pendingByTenant(deps.worker), listModels(deps.worker), readChecks(deps.worker), recoveryState(deps.worker)])
   let counting: ReturnType<typeof count> | undefined
 
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
@@ -36,7 +37,7 @@ export function createStatus(deps: StatusDeps): HttpHandler {
       counting = undefined
     })
     await counting.then(
-      ([rows, models, checks]) => {
+      ([rows, models, checks, recovery]) => {
         const { outboxPending, outboxDead, walLag, modelCoverage, vectorMissing, vectorStale, vectorRepaired, vectorCheckAge } = deps.metrics
         // a tenant whose rows are all sent is not among them any more
         for (const gauge of [outboxPending, outboxDead, walLag, modelCoverage, vectorMissing, vectorStale, vectorRepaired, vectorCheckAge]) gauge.reset()
@@ -52,8 +53,17 @@ export function createStatus(deps: StatusDeps): HttpHandler {
           vectorRepaired.set({ model }, repaired)
           vectorCheckAge.set({ model }, seconds)
         }
+        deps.metrics.statusUp.set({ handler: 'status' }, 1)
+        for (const { kind, age, ok, every, looked, rpo, rto } of recovery) {
+          if (age !== null) deps.metrics.recoveryAge.set({ kind }, age)
+          if (ok !== null) deps.metrics.recoveryOk.set({ kind }, ok ? 1 : 0)
+          if (every !== null) deps.metrics.recoveryEvery.set({ kind }, every)
+          if (looked !== null) deps.metrics.recoveryLooked.set({ kind }, looked)
+          if (rpo !== null) deps.metrics.drillRpo.set(rpo)
+          if (rto !== null) deps.metrics.drillRto.set(rto)
+        }
       },
-      (error) => deps.log.warn({ err: error }, 'the outbox, the models and their checks could not be read for the metrics'),
+      (error) => deps.log.warn({ err: error }, 'the outbox, the models, their checks, backups and drills could not be read for the metrics'),
     )
     await deps.journal?.state().then(
       ({ pending, oldestSeconds, bytes, failed }) => {

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { Client } from '../../shared/client/index.ts'
 import { listOutbox, outboxSummary, purgeOutbox, replayOutbox } from '../../shared/outbox/index.ts'
 import { AppError } from '../../shared/problem/index.ts'
+import { getRun, listRuns, type RunKind, requestRun } from '../../shared/recovery/index.ts'
 import { allScopes, type Ctx, changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey } from '../../shared/tenant/index.ts'
 import type { Local } from '../adapter.ts'
 import { type Connection, connect } from './connect.ts'
 import { CommandError } from './failure.ts'
 import { type Globals, refuseUrl } from './globals.ts'
 
-type Administration = Pick<Client, 'keys' | 'outbox' | 'tenants'>
+type Administration = Pick<Client, 'backups' | 'drills' | 'keys' | 'outbox' | 'tenants'>
 
 /** The keys of one tenant: over HTTP that of the credential, which must then be the one that is named. */
 export function administerKeys<T>(globals: Globals, tenant: string | undefined, work: (keys: Client['keys']) => Promise<T>): Promise<T> {
@@ -23,6 +24,11 @@ export function administerTenants<T>(globals: Globals, work: (tenants: Client['t
 /** The outbox of one tenant, or for a summary of all: over HTTP that of the credential, unless it has platform:outbox. */
 export function administerOutbox<T>(globals: Globals, tenant: string | undefined, work: (outbox: Client['outbox'], connection: Connection) => Promise<T>): Promise<T> {
   return administer(globals, { actAs: tenant ?? 'default' }, ({ outbox }, connection) => work(outbox, connection))
+}
+
+/** Backups or drills: over HTTP that takes a key of the tenant "system". */
+export function administerRuns<T>(globals: Globals, kind: RunKind, work: (runs: Client['backups']) => Promise<T>): Promise<T> {
+  return administer(globals, { actAs: 'system' }, ({ backups, drills }) => work(kind === 'backup' ? backups : drills))
 }
 
 /** What is no tenant's own, by an operator at the database itself: audited in the log of the tenant "system". */
@@ -66,12 +72,22 @@ function directly({ config }: Local, ctx: Ctx): Administration {
       resume: (name) => changeTenant(ctx, name, { status: 'active' }),
       limit: (name, limits) => changeTenant(ctx, name, { limits }),
     },
+    backups: runsOf(ctx, 'backup'),
+    drills: runsOf(ctx, 'drill'),
     outbox: {
       list: ({ limit, ...query } = {}) => listOutbox(ctx, { ...query, ...(limit === undefined ? {} : { limit: String(limit) }) }),
       summary: (query) => outboxSummary(ctx, query ?? {}),
       replay: async (rows) => (await replayOutbox(ctx, rows)).body,
       purge: async (rows) => (await purgeOutbox(ctx, rows)).body,
     },
+  }
+}
+
+function runsOf(ctx: Ctx, kind: RunKind): Client['backups'] {
+  return {
+    list: ({ limit, ...query } = {}) => listRuns(ctx, kind, { ...query, ...(limit === undefined ? {} : { limit: String(limit) }) }),
+    get: (id) => getRun(ctx, kind, id),
+    request: () => requestRun(ctx, kind),
   }
 }
 

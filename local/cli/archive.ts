@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { ArchiveError, archiveName, type BackupKey, type Place, readBackupKey } from '../../shared/backup/index.ts'
+import { ArchiveError, type BackupKey, type Place, readBackupKey } from '../../shared/backup/index.ts'
 import { assertKey, fileStore } from '../../shared/blob/index.ts'
 import type { Config } from '../../shared/config/index.ts'
 import { CommandError } from './failure.ts'
@@ -25,12 +25,10 @@ export async function placeAt(given: string, { S3_ENDPOINT: endpoint }: Config):
   return { store: s3Store({ bucket, endpoint }), prefix, path: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` }
 }
 
-/** A new name in the bucket of the configuration, or under the data directory. */
-export function newPlace(config: Config): Promise<NamedPlace> {
-  const name = archiveName(new Date())
-  const names = config.BACKUP_PREFIX === undefined ? [name] : [config.BACKUP_PREFIX, name]
-  if (config.BACKUP_BUCKET !== undefined) return placeAt(`s3://${[config.BACKUP_BUCKET, ...names].join('/')}`, config)
-  return placeAt(join(config.SOMA_DATA_DIR, 'backups', ...names), config)
+/** Where backups are kept, side by side: the bucket of the configuration, or under the data directory. */
+export function homeOf(config: Config): Promise<NamedPlace> {
+  const names = config.BACKUP_PREFIX === undefined ? [] : [config.BACKUP_PREFIX]
+  return placeAt(config.BACKUP_BUCKET === undefined ? join(config.SOMA_DATA_DIR, 'backups', ...names) : `s3://${[config.BACKUP_BUCKET, ...names].join('/')}`, config)
 }
 
 /** @throws CommandError not_found */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { backUp } from '../../shared/backup/index.ts'
-import { backupKeyOf, newPlace, onArchive, placeAt } from './archive.ts'
+import { type BackupReport, backUp } from '../../shared/backup/index.ts'
+import { runBackup } from '../../shared/recovery/index.ts'
+import { backupKeyOf, homeOf, onArchive, placeAt } from './archive.ts'
 import { onDatabase } from './database.ts'
 import { configOf, type Globals, refuseUrl } from './globals.ts'
 import { answer, count, remark } from './output.ts'
@@ -29,11 +30,16 @@ export function addBackup(program: Command): void {
       refuseUrl(globals, 'backup')
       const config = await configOf(globals)
       const key = backupKeyOf(config)
-      const { path, ...place } = await (out === undefined ? newPlace(config) : placeAt(out, config))
+      const { path: home, ...place } = await (out === undefined ? homeOf(config) : placeAt(out, config))
       const report = await onDatabase(config, 'worker', whenServed, (worker) => {
         const progress = showProgress(globals, { label: 'Backing up', unit: 'rows' })
-        return onArchive(globals, (signal) => backUp(worker, place, { key, signal, onProgress: progress.report })).finally(progress.end)
+        const write = (signal: AbortSignal): Promise<BackupReport & { name?: string }> => {
+          const options = { signal, onProgress: progress.report }
+          return out === undefined ? runBackup({ worker, store: async () => place.store, prefix: place.prefix, key }, 'cli', options) : backUp(worker, place, { key, ...options })
+        }
+        return onArchive(globals, write).finally(progress.end)
       })
+      const path = report.name === undefined ? home : `${home}/${report.name}`
       if (!report.encrypted) remark(globals, 'The archive is not encrypted: set BACKUP_KEY to have it so.')
       answer(globals, { path, ...report }, `${numberText(report.rows)} rows of ${count(report.tenants, 'tenant')} are in ${path} (${bytesText(report.bytes)}).`)
     })

@@ -16,7 +16,8 @@ export async function openDatabase(config: Config, login: 'worker' | 'owner', wh
   if (url) {
     const log = quietLog(config)
     const ssl = config.POSTGRES_SSL_ROOT_CERT ? { sslRootCert: config.POSTGRES_SSL_ROOT_CERT } : {}
-    return openPostgres({ url, max: 1, onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'), ...ssl })
+    // more than one, for what goes on beside a long transaction
+    return openPostgres({ url, max: 3, onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'), ...ssl })
   }
   const { openEmbeddedDatabase } = await import('../../shared/embedded/index.ts')
   const found = await openUnlessServed(config, () => openEmbeddedDatabase({ dataDir: dataDirOf(config), statementTimeoutMs: longestStatementMs }))

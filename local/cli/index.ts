@@ -5,6 +5,7 @@ import { addCompletion } from './completion.ts'
 import { addDlq } from './dlq.ts'
 import { addDoctor } from './doctor.ts'
 import { addDrain } from './drain.ts'
+import { addDrill } from './drill.ts'
 import { addExport } from './export.ts'
 import { reportFailure } from './failure.ts'
 import { addForget } from './forget.ts'
@@ -24,6 +25,7 @@ import { addPreflight } from './preflight.ts'
 import { addRebuildIndex } from './rebuild-index.ts'
 import { addRecall } from './recall.ts'
 import { addRestore } from './restore.ts'
+import { addRuns } from './runs.ts'
 import { addStart } from './start.ts'
 import { addStats } from './stats.ts'
 import { addStore } from './store.ts'
@@ -74,7 +76,7 @@ export function createProgram(json = false): Command {
     .addHelpText('afterAll', exitCodes)
   addGlobals(program)
   for (const add of [addStart, addStore, addRecall, addList, addGet, addHistory, addForget, addLink, addUnlink, addNeighbors, addPath, addStats, addNames, addUsage]) add(program)
-  for (const add of [addExport, addImport, addBackup, addRestore, addVerify, addVerifyIndex, addRebuildIndex]) add(program)
+  for (const add of [addExport, addImport, addBackup, addRestore, addDrill, addRuns, addVerify, addVerifyIndex, addRebuildIndex]) add(program)
   for (const add of [addMigrate, addTenant, addKey, addModels, addOutbox, addDlq, addJournal, addTopics, addDrain, addWorker, addDoctor, addPreflight, addCompletion]) add(program)
   return program
 }

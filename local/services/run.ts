@@ -8,6 +8,7 @@ import { installLambdaRuntime } from './lambda.ts'
 import { startMilvus } from './milvus.ts'
 import { installPgBouncer } from './pgbouncer.ts'
 import { type PostgresMajor, startPostgres } from './postgres.ts'
+import { installPromtool } from './promtool.ts'
 import { startRedis } from './redis.ts'
 import { startS3 } from './s3.ts'
 
@@ -15,7 +16,7 @@ type Service = { env: Record<string, string>; stop(): Promise<void> }
 type Options = { majors: readonly PostgresMajor[]; fsync: boolean }
 
 const usage = `usage: node local/services/run.ts <service…> [--major 18] [--major 16] [--fsync] (--keep | -- <command…>)
-services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16), s3 (sets TEST_S3_URL, keys in it), chromium (sets CHROMIUM_PATH), pgbouncer (sets PGBOUNCER_PATH),
+services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16), s3 (sets TEST_S3_URL, keys in it), chromium (sets CHROMIUM_PATH), pgbouncer (sets PGBOUNCER_PATH), promtool (sets PROMTOOL_PATH),
   lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client),
   kafka (sets KAFKA_BOOTSTRAP_SERVERS; and KAFKA_SASL_BOOTSTRAP_SERVERS, a listener that asks for KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD by SCRAM),
   redis (sets TEST_REDIS_URL, password in it), milvus (sets TEST_MILVUS_URL: Milvus Lite)
@@ -58,6 +59,9 @@ const services: Record<string, (options: Options) => AsyncGenerator<Service>> = 
   },
   async *lambda() {
     yield { env: { LAMBDA_RUNTIME_PATH: await installLambdaRuntime() }, stop: async () => {} }
+  },
+  async *promtool() {
+    yield { env: { PROMTOOL_PATH: await installPromtool() }, stop: async () => {} }
   },
   async *chromium() {
     yield { env: { CHROMIUM_PATH: await installChromium() }, stop: async () => {} }

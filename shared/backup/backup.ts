@@ -1,27 +1,30 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { BlobExists, type BlobStore } from '../blob/index.ts'
 import { assertSchema, type Database, type Sql, schemaVersion } from '../db/index.ts'
+import { probedTenants, takeProbes } from '../probe/index.ts'
 import { tokenizerRevision } from '../text/index.ts'
 import { modelUse } from '../vector/index.ts'
-import { type EncodedBlock, encodeBlock, writeParts } from './blocks.ts'
-import { blockBytes, defaultPartBytes, formatVersion, type Manifest, manifestName } from './format.ts'
+import { type EncodedBlock, encodeBlock, type Rows, writeParts } from './blocks.ts'
+import { blockBytes, defaultPartBytes, formatVersion, type Manifest, manifestName, probesTable } from './format.ts'
 import { type BackupKey, createDataKey, wrapDataKey } from './keys.ts'
 import { sealManifest } from './manifest.ts'
 import { pagesOf } from './pages.ts'
 import { createRowSum, type RowSum } from './row-hash.ts'
 import { actForTenant, readTables, setForms, type Table } from './tables.ts'
+import { addWordSums, hasOlderWords, type WordSums, wordSumsOf } from './word-sums.ts'
 
 /** Where an archive lies: the keys of the store that begin with `prefix`; the whole store with `''`. */
 export type Place = { store: BlobStore; prefix: string }
 export const keyAt = ({ prefix }: Place, name: string) => (prefix === '' ? name : `${prefix}/${name}`)
 
-/** `20261124T140500Z-1f2e3d4c`: names sort by time, and two at once differ. */
-export function archiveName(at: Date): string {
-  return `${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${randomBytes(4).toString('hex')}`
+/** `20261124T140500Z-1f2e3d4c-9a8b7c6d`: names sort by time, say whose archive it is (the first digits of the installation's id), and two at once differ. */
+export function archiveName(at: Date, installationId: string): string {
+  return `${at.toISOString().replaceAll(/[-:]|\.\d+/g, '')}-${installationId.slice(0, 8)}-${randomBytes(4).toString('hex')}`
 }
 
 export type BackupReport = {
   archive_id: string
+  schema_version: number
   created_at: string
   tenants: number
   rows: number
@@ -105,21 +108,36 @@ async function archive(tx: Sql, place: Place, { key, signal, onProgress, partByt
   const tables = await readTables(tx)
   const sums = new Map<string, RowSum>(tables.map(({ name }) => [name, createRowSum()]))
   const dataKeys: Record<string, string> = {}
+  const words: WordSums[] = []
+  let unsummed = false
+  const probed = new Set(await probedTenants(tx))
   let blocks = 0
   let rows = 0
+  let probes = 0
+
+  async function* tenantBlocks(tenant: number): AsyncGenerator<Rows> {
+    yield* tenantRows(tx, tables, tenant, sums)
+    unsummed ||= await orElse(tx, true, () => hasOlderWords(tx, tenant))
+    const sum = unsummed ? undefined : await orElse(tx, undefined, () => wordSumsOf(tx, tenant))
+    if (sum) words.push(sum)
+    else unsummed = true
+    const asked = probed.has(tenant) ? await orElse(tx, [], () => takeProbes(tx, tenant, createdAt)) : []
+    if (asked.length) yield { tenant, table: probesTable, rows: asked.length, text: Buffer.from(asked.map((one) => JSON.stringify(one)).join('\n')) }
+  }
 
   async function* encoded(): AsyncGenerator<EncodedBlock> {
     const under: Promise<EncodedBlock>[] = []
     for (const tenant of tenants) {
       const dataKey = key ? createDataKey(tenant) : undefined
       if (key && dataKey) dataKeys[dataKey.id] = wrapDataKey(key, archiveId, dataKey)
-      for await (const block of tenantRows(tx, tables, tenant, sums)) {
+      for await (const block of tenantBlocks(tenant)) {
         refuseStopped(signal)
         const encoding = encodeBlock(archiveId, blocks++, block, dataKey)
         // whoever awaits it hears of its failure; until then it must not end the process
         encoding.catch(() => {})
         under.push(encoding)
-        rows += block.rows
+        if (block.table === probesTable) probes += block.rows
+        else rows += block.rows
         onProgress?.(rows)
         if (under.length >= ahead) yield (await under.shift()) as EncodedBlock
       }
@@ -141,14 +159,29 @@ async function archive(tx: Sql, place: Place, { key, signal, onProgress, partByt
     compression: 'zstd',
     encryption: key ? { algorithm: 'aes-256-gcm', key_id: key.id, data_keys: dataKeys } : null,
     tables: Object.fromEntries(tables.map(({ name, columns }) => [name, { columns, rows: sums.get(name)?.rows ?? 0, content: sums.get(name)?.digest() ?? '' }])),
+    words: unsummed ? null : addWordSums(words),
+    probes,
     tenants: tenants.length,
     blocks,
     parts,
   }
 }
 
+/** What a drill would compare is worth having, and no reason to be without a backup: where it cannot be computed, as it takes too long, it is left out. */
+async function orElse<T>(tx: Sql, instead: T, work: () => Promise<T>): Promise<T> {
+  await tx.query('savepoint evidence')
+  try {
+    const found = await work()
+    await tx.query('release evidence')
+    return found
+  } catch {
+    await tx.query('rollback to evidence')
+    return instead
+  }
+}
+
 /** The rows of one tenant as blocks of one table each. */
-async function* tenantRows(tx: Sql, tables: Table[], tenant: number, sums: Map<string, RowSum>) {
+async function* tenantRows(tx: Sql, tables: Table[], tenant: number, sums: Map<string, RowSum>): AsyncGenerator<Rows> {
   await actForTenant(tx, tenant)
   const [full] = await tx.query<{ tables: string[] }>(
     `select array_remove(array[${tables.map(({ name }) => `case when exists (select from "${name}" t where t.tenant_id = $1::integer) then '${name}' end`).join(', ')}], null) as tables`,
@@ -176,12 +209,13 @@ async function* tenantRows(tx: Sql, tables: Table[], tenant: number, sums: Map<s
   }
 }
 
-function reportOf({ archive_id, created_at, tenants, tables, parts, encryption }: Manifest, manifestBytes: number): BackupReport {
+function reportOf({ archive_id, schema_version, created_at, tenants, tables, parts, encryption }: Manifest, manifestBytes: number): BackupReport {
   return {
     archive_id,
+    schema_version,
     created_at,
     tenants,
-    rows: parts.reduce((sum, part) => sum + part.rows, 0),
+    rows: Object.values(tables).reduce((sum, table) => sum + table.rows, 0),
     bytes: parts.reduce((sum, part) => sum + part.bytes, manifestBytes),
     parts: parts.length,
     encrypted: encryption !== null,

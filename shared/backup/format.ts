@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 /** The archive's format, of which docs/design.md says enough to write a reader. A change of it is another version. */
-export const formatVersion = 1
+export const formatVersion = 2
 export const manifestName = 'manifest.json'
 export const partName = (number: number) => `part-${String(number).padStart(6, '0')}.soma`
 
@@ -9,11 +9,14 @@ export const partName = (number: number) => `part-${String(number).padStart(6, '
 export const blockBytes = 512 * 1024
 export const longestBlock = 64 * 1024 * 1024
 export const longestHeader = 4096
+/** The table of the blocks that hold questions and their answers: no table of a database. */
+export const probesTable = 'probes'
 /** A part's length, about. */
 export const defaultPartBytes = 64 * 1024 * 1024
 
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/)
 const count = z.number().int().min(0)
+const WordSum = z.strictObject({ rows: count, sum: z.string().regex(/^[0-9a-f]{16}$/) })
 const name = z.string().regex(/^[a-z_]{1,63}$/)
 
 /** What stands before each block's bytes. `block` counts from 0 through the whole archive; `key` names the tenant's data key, or is `none`. */
@@ -70,6 +73,10 @@ export const Manifest = z.strictObject({
     }),
   ),
   tables: z.record(name, z.strictObject({ columns: z.array(name), rows: count, content: hex64 })),
+  /** Of the words, which a restore counts again; null where some were cut by the rules of an older version. */
+  words: z.nullable(z.strictObject({ postings: WordSum, closed_postings: WordSum })),
+  /** Questions that were asked of the database in the same snapshot, which a drill asks of a copy. */
+  probes: count,
   tenants: count,
   blocks: count,
   parts: z.array(z.strictObject({ name: z.string(), bytes: z.number().int().min(1), blocks: z.number().int().min(1), rows: z.number().int().min(1), sha256: hex64 })),

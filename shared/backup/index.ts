@@ -1,4 +1,5 @@
-export { archiveName, type BackupReport, backUp, type Place } from './backup.ts'
+export { archiveName, type BackupReport, backUp, keyAt, type Place } from './backup.ts'
+export { examineContents } from './examine.ts'
 export { ArchiveError, formatVersion, type Manifest, manifestName } from './format.ts'
 export { type BackupKey, readBackupKey } from './keys.ts'
 export { openArchive, type VerifyReport, verifyArchive } from './read.ts'

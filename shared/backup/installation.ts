@@ -40,6 +40,43 @@ const sequences: { sequence: string; kept: [table: string, column: string][] }[]
 
 /** Sets every sequence past what was loaded, so that nothing new gets a key that is taken. */
 export async function writeSequences(tx: Sql, tenants: number[]): Promise<void> {
+  const most = await mostGiven(tx, tenants)
+  await actAs(tx, 'soma_owner')
+  for (const [i, { sequence }] of sequences.entries()) {
+    const name = await nameOf(tx, sequence)
+    await tx.query(`select setval($1::regclass, greatest($2::bigint, (select last_value from ${name})))`, [name, String(most[i])])
+  }
+  await tx.query(`select setval(pg_get_serial_sequence('embedding_models', 'model_key'), greatest((select max(m.model_key) from embedding_models m), 1))`)
+  await actAs(tx, 'soma_worker')
+}
+
+/** A sentence for each sequence that would give out what a row has already. */
+export async function lagging(tx: Sql, tenants: number[]): Promise<string[]> {
+  const most = await mostGiven(tx, tenants)
+  const problems: string[] = []
+  await actAs(tx, 'soma_owner')
+  for (const [i, { sequence }] of sequences.entries()) {
+    const [row] = await tx.query<{ last: string }>(`select last_value::text as last from ${await nameOf(tx, sequence)}`)
+    if (BigInt(row?.last ?? 0) < (most[i] as bigint)) problems.push(`The sequence ${sequence} is at ${row?.last}, and ${most[i]} is given out.`)
+  }
+  const [model] = await tx.query<{ behind: boolean }>(
+    `select coalesce((select max(m.model_key) from embedding_models m), 0) > (select last_value from ${await nameOf(tx, 'embedding_models.model_key')}) as behind`,
+  )
+  if (model?.behind) problems.push('The sequence of embedding_models.model_key is behind its rows.')
+  await actAs(tx, 'soma_worker')
+  return problems
+}
+
+/** The sequence's name; one of a column is that of its table. */
+async function nameOf(tx: Sql, sequence: string): Promise<string> {
+  const [table = '', column] = sequence.split('.')
+  if (!column) return sequence
+  const [row] = await tx.query<{ name: string }>('select pg_get_serial_sequence($1::text, $2::text) as name', [table, column])
+  return row?.name as string
+}
+
+/** The most that each sequence has given out to these tenants' rows. */
+async function mostGiven(tx: Sql, tenants: number[]): Promise<bigint[]> {
   const most = sequences.map(() => 0n)
   for (const tenant of tenants) {
     await actForTenant(tx, tenant)
@@ -51,14 +88,7 @@ export async function writeSequences(tx: Sql, tenants: number[]): Promise<void> 
       if (value !== null && BigInt(value) > (most[i] as bigint)) most[i] = BigInt(value)
     })
   }
-  await actAs(tx, 'soma_owner')
-  for (const [i, { sequence }] of sequences.entries()) {
-    const [table = '', column] = sequence.split('.')
-    const name = column ? (await tx.query<{ name: string }>('select pg_get_serial_sequence($1::text, $2::text) as name', [table, column]))[0]?.name : sequence
-    await tx.query(`select setval($1::regclass, greatest($2::bigint, (select last_value from ${name})))`, [name, String(most[i])])
-  }
-  await tx.query(`select setval(pg_get_serial_sequence('embedding_models', 'model_key'), greatest((select max(m.model_key) from embedding_models m), 1))`)
-  await actAs(tx, 'soma_worker')
+  return most
 }
 
 /** Says when the tenant's events are due, as a store and a failed delivery do: at once, and at each later second in which one is to be tried again. */

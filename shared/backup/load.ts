@@ -72,7 +72,8 @@ function insertText({ name, columns, types, xids }: Table, isVector: boolean): s
         .join(', ')}), unnest($2::halfvec[])) as r (${kept.map((column) => `"${column}"`).join(', ')})`
     : `json_populate_recordset(null::"${name}", $1::json) r`
   // the tenants that every schema has from the start become the archive's
-  const present = name === 'tenants' ? ' on conflict (tenant_id) do update set name = excluded.name, status = excluded.status, created_at = excluded.created_at' : ''
+  const present =
+    name === 'tenants' ? ' on conflict (tenant_id) do update set name = excluded.name, status = excluded.status, limits = excluded.limits, created_at = excluded.created_at' : ''
   return `insert into "${name}" (${names}) overriding system value select ${values} from ${from}${present}`
 }
 

@@ -1,7 +1,8 @@
 import { type Database, type Sql, schemaVersion } from '../db/index.ts'
+import { Probe } from '../probe/index.ts'
 import type { Place } from './backup.ts'
 import { unpackBlock } from './blocks.ts'
-import { ArchiveError, type Manifest } from './format.ts'
+import { ArchiveError, type Manifest, probesTable } from './format.ts'
 import { analyze, dropHeavyIndexes } from './indexes.ts'
 import { wakeTenant, writeInstallation, writeSequences } from './installation.ts'
 import type { BackupKey } from './keys.ts'
@@ -14,7 +15,13 @@ import { claimTarget, refuseOtherCode } from './target.ts'
 export type RestoreReport = { archive_id: string; created_at: string; tenants: number; rows: number; generation: number; encrypted: boolean; tables: Record<string, number> }
 /** What is under way: the archive is read and authenticated, its rows are loaded, then everything that came of it is checked. */
 export type RestoreStep = 'verify' | 'load' | 'check'
-export type RestoreOptions = { key?: BackupKey | undefined; signal?: AbortSignal | undefined; onProgress?: ((step: RestoreStep, rows: number, total: number) => void) | undefined }
+export type RestoreOptions = {
+  key?: BackupKey | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ((step: RestoreStep, rows: number, total: number) => void) | undefined
+  /** Hears each tenant's questions and what the database answered that the archive is of. */
+  onProbes?: ((tenant: number, probes: Probe[]) => void) | undefined
+}
 
 /** One statement may build an index over all words there are. */
 const statementMs = 6 * 3_600_000
@@ -42,16 +49,17 @@ export async function restore(owner: Database, place: Place, options: RestoreOpt
   return { archive_id: manifest.archive_id, created_at: manifest.created_at, tenants: manifest.tenants, rows: verified.rows, generation, encrypted: verified.encrypted, tables }
 }
 
-async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { signal, onProgress }: RestoreOptions, total: number): Promise<number> {
+async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { signal, onProgress, onProbes }: RestoreOptions, total: number): Promise<number> {
   const { manifest } = archive
   await setForms(tx)
   const tables = await claimTarget(tx, manifest)
   const generation = await writeInstallation(tx, manifest)
   const makeIndexes = await dropHeavyIndexes(tx, engine)
-  const loaded = await loadBlocks(tx, engine, archive, tables, (rows) => {
+  const onRows = (rows: number) => {
     refuseStopped(signal)
     onProgress?.('load', rows, total)
-  })
+  }
+  const loaded = await loadBlocks(tx, engine, archive, tables, { onRows, onProbes })
   await makeIndexes()
   await analyze(tx)
   await check(tx, manifest, tables, loaded, (rows) => {
@@ -68,8 +76,9 @@ async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { sig
 
 /** By tenant: the tables it has rows of, and how many. */
 type Loaded = Map<number, Map<string, number>>
+type Heard = { onRows: (rows: number) => void; onProbes: RestoreOptions['onProbes'] }
 
-async function loadBlocks(tx: Sql, engine: Database['engine'], { manifest, blocks }: Archive, tables: Table[], onRows: (rows: number) => void): Promise<Loaded> {
+async function loadBlocks(tx: Sql, engine: Database['engine'], { manifest, blocks }: Archive, tables: Table[], heard: Heard): Promise<Loaded> {
   const byName = new Map<string, Table>(tables.map((table) => [table.name, table]))
   const loader = await createLoader(tx, engine)
   const sums = createSums(manifest)
@@ -79,15 +88,25 @@ async function loadBlocks(tx: Sql, engine: Database['engine'], { manifest, block
     const { table, tenant } = block.header
     const text = await unpackBlock(block.header, packed)
     const lines = sums.add(block, text)
+    if (table === probesTable) {
+      heard.onProbes?.(tenant, lines.map(probeOf))
+      continue
+    }
     await loader.load(tenant, byName.get(table) as Table, text, lines)
     const counts = loaded.get(tenant) ?? new Map<string, number>()
     loaded.set(tenant, counts.set(table, (counts.get(table) ?? 0) + lines.length))
     rows += lines.length
-    onRows(rows)
+    heard.onRows(rows)
   }
   await loader.finish()
   sums.check()
   return loaded
+}
+
+function probeOf(line: Buffer): Probe {
+  const read = Probe.safeParse(JSON.parse(line.toString()))
+  if (!read.success) throw new ArchiveError('A question of the archive is not one that a backup writes.', { cause: read.error })
+  return read.data
 }
 
 /** Counts and hashes what is in the tables now, by SQL, and holds it against the manifest. */

@@ -4,6 +4,7 @@ import type { BulkStored, ForgetIn, Forgotten, ListIn, MemoryIn, MemoryOut, Vers
 import type { OperationOut } from '../operation/index.ts'
 import type { OutboxIn, OutboxRow, OutboxSummary, Purged, PurgeIn, Replayed, ReplayIn } from '../outbox/index.ts'
 import type { RecallIn, RecallOut } from '../recall/index.ts'
+import type { RunDetails, RunOut, RunsIn } from '../recovery/index.ts'
 import type { KeyIn, KeyOut, OwnLimitsPatch, TenantOut } from '../tenant/index.ts'
 import type { ExportStartIn, ImportReport } from '../transfer/index.ts'
 import type { NamesPage, NamespaceOut, NamespacesIn, SessionOut, SessionsIn, Stats, UsageIn, UsageOut, UserOut, UsersIn } from '../usage/index.ts'
@@ -95,6 +96,11 @@ export function createClient(options: ClientOptions = {}) {
     for (const [name, value] of Object.entries(query)) if (value !== undefined) given.set(name, String(value))
     return given.size ? `?${given}` : ''
   }
+  const runsAt = (path: string) => ({
+    list: (query: Query<typeof RunsIn> = {}) => send<Page<RunOut>>('GET', `${path}${search(query)}`),
+    get: (id: string) => send<RunDetails>('GET', `${path}/${part(id)}`),
+    request: () => send<RunOut>('POST', path),
+  })
   return {
     url,
     /** Stores one memory; the same `idempotencyKey` again stores nothing new. An operation is what a server with a journal answers while its database is down. */
@@ -158,6 +164,8 @@ export function createClient(options: ClientOptions = {}) {
       replay: (rows: z.input<typeof ReplayIn>) => send<Replayed>('POST', '/v1/outbox/replay', rows),
       purge: (rows: z.input<typeof PurgeIn>) => send<Purged>('POST', '/v1/outbox/purge', rows),
     },
+    backups: runsAt('/v1/backups'),
+    drills: runsAt('/v1/drills'),
     keys: {
       create: (key: z.input<typeof KeyIn> = {}) => send<KeyOut>('POST', '/v1/keys', key),
       list: () => send<Page<KeyOut>>('GET', '/v1/keys'),

@@ -13,6 +13,8 @@ export { type RedisConnection, redisConnection } from './redis.ts'
 /** The only module that reads the environment. A wrong value ends the process with a message that names it. */
 const port = z.coerce.number().int().min(0).max(65535)
 const count = (low: number, high: number) => z.coerce.number().int().min(low).max(high)
+/** 0 is never. */
+const hours = z.coerce.number().min(0).max(8_784)
 const url = (...schemes: string[]) =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), { error: `takes a URL that begins with ${schemes.join(':// or ')}://` })
 const list = z.string().transform((text) =>
@@ -71,6 +73,12 @@ const variables = z.object({
     .regex(/^([0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=)$/, { error: 'takes 32 bytes, as 64 hexadecimal digits or in base64' })
     .optional(),
   RESTORE_FROM: z.string().optional(),
+  BACKUP_EVERY_HOURS: hours.optional(),
+  BACKUP_KEEP_DAILY: count(0, 1_000).default(7),
+  BACKUP_KEEP_WEEKLY: count(0, 1_000).default(5),
+  BACKUP_KEEP_MONTHLY: count(0, 1_000).default(12),
+  DRILL_EVERY_HOURS: hours.optional(),
+  DRILL_MAX_GB: count(1, 1_000_000).default(50),
   JOURNAL_DIR: z.string().optional(),
   JOURNAL_MAX_MB: count(1, 1_000_000).default(256),
   JOURNAL_MAX_HOURS: count(1, 8_760).default(24),
@@ -104,6 +112,8 @@ const variables = z.object({
 
 export type Config = z.infer<typeof variables> & {
   AUTH_MODE: 'open' | 'token' | 'mixed'
+  BACKUP_EVERY_HOURS: number
+  DRILL_EVERY_HOURS: number
   /** Secrets to be fetched at init: variable → ARN. */
   secretArns: Partial<Record<SecretName, string>>
   /** Handler name → the deployed function's name. */
@@ -184,7 +194,10 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
       : []),
     ...notYet.filter((name) => given[name]).map((name) => `${name} is set, but this version does not use it yet.`),
   ]
-  return { ...values, AUTH_MODE: mode, secretArns, functionNames, warnings }
+  // where there is no bucket a backup would lie beside what it is of
+  const kept = values.BACKUP_BUCKET !== undefined
+  const recovery = { BACKUP_EVERY_HOURS: values.BACKUP_EVERY_HOURS ?? (kept ? 24 : 0), DRILL_EVERY_HOURS: values.DRILL_EVERY_HOURS ?? (kept ? 168 : 0) }
+  return { ...values, ...recovery, AUTH_MODE: mode, secretArns, functionNames, warnings }
 }
 
 /** The process's own environment, parsed. */

@@ -1,4 +1,5 @@
 export { type Access, assertSafeRole, type Database, databaseOver, openPostgres, type Role, type Settings, type Sql, singly } from './database.ts'
+export { inSchema } from './in-schema.ts'
 export { assertSchema, currentSchemaVersion, type MigrationReport, migrate, migrations, schemaVersion } from './migrate.ts'
 export { partitionOf } from './partition.ts'
 export { savepoints } from './savepoints.ts'

@@ -27,6 +27,7 @@ import { sql as recountedWords } from './migrations/0024-recounted-words.ts'
 import { sql as previousTurns } from './migrations/0025-previous-turns.ts'
 import { sql as wordCounts } from './migrations/0026-word-counts.ts'
 import { sql as vectorsByKey } from './migrations/0027-vectors-by-key.ts'
+import { sql as recovery } from './migrations/0028-recovery.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -57,6 +58,7 @@ export const migrations = [
   previousTurns,
   wordCounts,
   vectorsByKey,
+  recovery,
 ] as const
 export const schemaVersion = migrations.length
 

@@ -132,7 +132,10 @@ function brokerOf(config: Config, log: Log, metrics: Metrics): Kafka | undefined
     onLag: ({ group, topic, partition, lag }) => metrics.consumerLag.set({ group, topic, partition }, lag),
     onRetry: (group, error, place) => log.warn({ group, ...place, err: error }, 'records wait for their next try; their partition is paused'),
     onAway: (group, error) => log.warn({ group, reason: error.message }, 'a consumer is away from the broker and comes back by itself'),
-    onBuried: (consumer, reason, source) => log.error({ consumer, reason, ...source }, 'a record that can never be applied went to the dead letters'),
+    onBuried(consumer, reason, source) {
+      metrics.deadLetters.inc({ consumer })
+      log.error({ consumer, reason, ...source }, 'a record that can never be applied went to the dead letters')
+    },
   })
 }
 

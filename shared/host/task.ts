@@ -26,6 +26,8 @@ export async function httpTask(build: (runtime: Runtime) => HttpHandler, { journ
 export async function recordsTask(row: Omit<Subscriber, 'handler'>, build: (runtime: Runtime) => RecordHandler): Promise<void> {
   const runtime = await start('worker')
   const handle = build(runtime)
+  // a counter that begins at 1 has not risen
+  runtime.metrics.deadLetters.inc({ consumer: row.name }, 0)
   const consumer = runtime.kafka?.consume({ ...row, handler: handle })
   const handler: HttpHandler = {
     async fetch(request) {

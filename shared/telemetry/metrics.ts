@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10]
 /** Tenants that get a label of their own; the rest are folded into `other`. */
 export const maxTenantLabels = 1000
 
@@ -26,6 +26,7 @@ export function createMetrics() {
     dependencyState: new Gauge({ name: 'dependency_breaker_state', help: '1 for the state of the breaker of the dependency', labelNames: ['dependency', 'state'], registers }),
     consumed: new Counter({ name: 'consumer_messages_consumed_total', help: 'Event records taken', labelNames: ['topic'], registers }),
     consumeFailures: new Counter({ name: 'consumer_process_failure_total', help: 'Event records that failed', labelNames: ['component'], registers }),
+    deadLetters: new Counter({ name: 'dead_letters_total', help: 'Records that can never be applied and were put aside', labelNames: ['consumer'], registers }),
     consumerLag: new Gauge({
       name: 'consumer_lag',
       help: 'Event records of a partition that a consumer group has not done yet',
@@ -55,6 +56,18 @@ export function createMetrics() {
     journalOldest: new Gauge({ name: 'journal_oldest_seconds', help: 'Age of the oldest of these', registers }),
     journalBytes: new Gauge({ name: 'journal_bytes', help: 'Size of the journal', registers }),
     journalFailed: new Gauge({ name: 'journal_failed', help: 'Appends that could not be stored and wait for an operator', registers }),
+    statusUp: new Gauge({ name: 'status_up', help: '1: the handler status has read the database for these metrics', labelNames: ['handler'], registers }),
+    recoveryAge: new Gauge({
+      name: 'recovery_age_seconds',
+      help: 'Time since the instant of the newest good backup, and since that of the newest proved one; where there was none, since one was first due',
+      labelNames: ['kind'],
+      registers,
+    }),
+    recoveryEvery: new Gauge({ name: 'recovery_every_seconds', help: 'How often a backup, a drill is due; 0: never by itself', labelNames: ['kind'], registers }),
+    recoveryLooked: new Gauge({ name: 'recovery_looked_seconds', help: 'Time since the scheduled job last looked whether one is due', labelNames: ['kind'], registers }),
+    recoveryOk: new Gauge({ name: 'recovery_last_ok', help: '1 where the last backup, the last drill succeeded, else 0', labelNames: ['kind'], registers }),
+    drillRpo: new Gauge({ name: 'drill_rpo_seconds', help: 'What would have been lost at the last drill', registers }),
+    drillRto: new Gauge({ name: 'drill_rto_seconds', help: 'How long the last drill took to restore and examine', registers }),
     dbWriteLatency: new Histogram({ name: 'db_write_latency_seconds', help: 'Time of a write transaction', buckets: seconds, registers }),
   }
   metrics.outboxPending.set({ tenant: 'default' }, 0)

@@ -6,7 +6,7 @@ export const memoryScopes = ['memory:read', 'memory:write', 'memory:delete', 'me
 /** All that the key of a tenant can have. */
 export const tenantScopes = [...memoryScopes, 'admin', 'outbox:read', 'outbox:write'] as const
 /** `platform:*` exists only on keys of the system tenant and is the only way across tenants. */
-export const allScopes = [...tenantScopes, 'platform:tenants', 'platform:outbox'] as const
+export const allScopes = [...tenantScopes, 'platform:tenants', 'platform:outbox', 'platform:backups', 'platform:drills'] as const
 export type Scope = (typeof allScopes)[number]
 
 export const systemTenantId = 0

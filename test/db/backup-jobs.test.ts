@@ -23,7 +23,7 @@ describeEngines(
       const job = createBackup({ worker: product().local.db.worker, ...place })
       const signal = new AbortController().signal
       const [first, second] = [await job(signal), await job(signal)]
-      expect(first).toMatchObject({ remaining: false, detail: { name: expect.stringMatching(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/), encrypted: true } })
+      expect(first).toMatchObject({ remaining: false, detail: { name: expect.stringMatching(/^\d{8}T\d{6}Z-[0-9a-f]{8}-[0-9a-f]{8}$/), encrypted: true } })
       expect(second.detail?.name).not.toBe(first.detail?.name)
       await withTarget(product().engine, async (target) => {
         const restoreFrom = (from: string | undefined) => createRestore({ owner: target.local.db.owner, ...place, from })(signal)

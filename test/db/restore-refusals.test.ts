@@ -58,10 +58,10 @@ describeEngines(
         [
           'another format',
           resealed(sealed, firstKey, (m) => {
-            Object.assign(m, { format_version: 2 })
+            Object.assign(m, { format_version: 3 })
           }),
           firstKey,
-          /has format 2 and this version of Soma reads format 1/,
+          /has format 3 and this version of Soma reads format 2/,
         ],
         [
           'a path that leads out',

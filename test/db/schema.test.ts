@@ -4,7 +4,17 @@ import { describeEveryEngine } from '../support/engines.ts'
 import { adminSql } from './admin.ts'
 
 /** The few tables that are the installation's and no tenant's. */
-const globalTables = ['embedding_models', 'embedding_roles', 'installation', 'schema_migrations', 'vector_checks', 'vector_collections', 'words_recounted']
+const globalTables = [
+  'embedding_models',
+  'embedding_roles',
+  'installation',
+  'recovery_runs',
+  'recovery_schedule',
+  'schema_migrations',
+  'vector_checks',
+  'vector_collections',
+  'words_recounted',
+]
 /** Keys of the tenants' registry itself: the name is unique over the installation, and an identity is no tenant's column. */
 const globalKeys = ['tenants_name_key']
 const here = `c.relnamespace = current_schema()::regnamespace`
@@ -53,18 +63,19 @@ describeEveryEngine('the schema', (product) => {
     ])
   })
 
-  test('the partitions that a recall names may be read by soma_app, under the policy of their table; no other grant on a partition is there', async () => {
+  test('the partitions that a recall names may be read, under the policy of their table; no other grant on a partition is there', async () => {
     const named = ['closed_postings', 'closed_vectors', 'memories', 'memory_versions', 'postings', 'vectors'].flatMap((table) => [...'01234567'].map((part) => `${table}_p${part}`))
     const granted = await names(`select c.relname || ' ' || pg_get_userbyid(g.grantee) || ' ' || g.privilege_type as name from pg_class c, aclexplode(c.relacl) g
       where ${here} and c.relispartition and c.relkind = 'r' and g.grantee in (0, 'soma_app'::regrole, 'soma_worker'::regrole) order by 1`)
-    expect(granted).toEqual(named.map((name) => `${name} soma_app SELECT`))
+    // by soma_worker for a drill, which asks what a backup has asked
+    expect(granted).toEqual(named.flatMap((name) => [`${name} soma_app SELECT`, `${name} soma_worker SELECT`]))
     const policies = await adminSql<{ name: string; rule: string }>(
       product(),
       `select tablename as name, concat_ws(' ', policyname, roles, cmd, qual, with_check) as rule from pg_policies where schemaname = current_schema() and tablename ~ '_p[0-7]$' order by 1`,
     )
     expect(policies.map(({ name }) => name)).toEqual(named)
     expect(new Set(policies.map(({ rule }) => rule))).toEqual(
-      new Set([`own_tenant {soma_app} SELECT (tenant_id = (NULLIF(current_setting('soma.tenant'::text, true), ''::text))::integer)`]),
+      new Set([`own_tenant {soma_app,soma_worker} SELECT (tenant_id = (NULLIF(current_setting('soma.tenant'::text, true), ''::text))::integer)`]),
     )
     const partitions = await names(`select c.relname as name from pg_class c where ${here} and c.relispartition and c.relkind = 'r'`)
     expect(partitions).toHaveLength(80)

@@ -47,7 +47,7 @@ export async function expectNothingWritten(product: Product, attempts: () => Pro
 export const nested = (levels: number): Record<string, unknown> => (levels === 1 ? {} : { a: nested(levels - 1) })
 
 /** A key of the system tenant, which no endpoint hands out first. */
-export async function systemKey(product: Product, scopes: Scope[] = ['platform:tenants', 'admin']): Promise<Caller> {
+export async function systemKey(product: Product, scopes: Scope[] = ['platform:tenants', 'platform:backups', 'platform:drills', 'admin']): Promise<Caller> {
   const { key } = await product.local.db.worker.transaction({ role: 'soma_worker', tenantId: systemTenantId }, (tx) => insertKey(tx, systemTenantId, 'local', { name: '', scopes }))
   return { tenant: 'system', tenantId: systemTenantId, key: key as string }
 }

@@ -69,7 +69,7 @@ describe.skipIf(!s3)(`backup and restore over S3 on the command line${s3 ? '' : 
   test('without --out it stands in BACKUP_BUCKET under BACKUP_PREFIX, encrypted with BACKUP_KEY', async () => {
     const env = { BACKUP_BUCKET: bucket, BACKUP_PREFIX: 'nightly/eu', BACKUP_KEY: randomBytes(32).toString('base64') }
     const { path } = await json(['backup'], env)
-    expect(path).toMatch(new RegExp(`^s3://${bucket}/nightly/eu/\\d{8}T\\d{6}Z-[0-9a-f]{8}$`))
+    expect(path).toMatch(new RegExp(`^s3://${bucket}/nightly/eu/\\d{8}T\\d{6}Z-[0-9a-f]{8}-[0-9a-f]{8}$`))
     expect(await json(['verify', path], env)).toMatchObject({ encrypted: true })
     expect(await soma(['verify', path])).toMatchObject({ code: 1, stderr: expect.stringMatching(/^The archive is encrypted with the key [0-9a-f]{16}/) })
   }, 120_000)

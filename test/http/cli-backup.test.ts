@@ -34,7 +34,7 @@ async function json(args: string[], env: Record<string, string> = {}): Promise<a
 
 describe('backup and restore on the command line', () => {
   test('every command has help with examples', async () => {
-    for (const command of ['backup', 'restore', 'verify', 'verify-index']) {
+    for (const command of ['backup', 'restore', 'verify', 'verify-index', 'drill', 'backups', 'drills']) {
       expect(await soma([command, '--help'])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/Examples:\n +\$ .*npx soma/) })
     }
   })
@@ -50,6 +50,31 @@ describe('backup and restore on the command line', () => {
     expect(await json(['verify-index'], env)).toMatchObject({ memories: 1, pending: 0, whole: true, current: { vectors: 1, missing: 0, stale: 0 } })
     const again = await soma(['restore', archive, '--json'], env)
     expect([again.code, JSON.parse(again.stderr).error.detail]).toEqual([1, expect.stringContaining('The target is not empty')])
+  }, 120_000)
+
+  test('a drill proves the newest backup, or the one that is named, and tells a damaged one', async () => {
+    expect(await soma(['drill'])).toMatchObject({ code: 1, stdout: expect.stringMatching(/There is no backup to restore.*\n.*is NOT proved: 1 of 1 checks failed/) })
+    expect(await json(['drill', archive])).toMatchObject({ ok: true, archive: 'monday', recall: { questions: 1, same: 1 } })
+    await json(['backup'])
+    const newest = await json(['drill'])
+    expect(newest).toMatchObject({
+      ok: true,
+      archive: expect.stringMatching(/^\d{8}T\d{6}Z-/),
+      checks: expect.arrayContaining([{ name: 'recall', ok: true, detail: expect.any(String) }]),
+    })
+    const { items } = await json(['drills'])
+    expect(items.map(({ state }: { state: string }) => state)).toEqual(['succeeded', 'succeeded', 'failed'])
+    const page = join(directory, 'drill.html')
+    expect(await json(['drills', items[0].id, '--html', page])).toMatchObject({ report: newest })
+    expect(readFileSync(page, 'utf8')).toContain('The backup was restored and is what it was.')
+    const damaged = join(directory, 'damaged')
+    await json(['backup', '--out', damaged])
+    const part = join(damaged, 'part-000001.soma')
+    const bytes = readFileSync(part)
+    bytes[bytes.length - 9] = (bytes[bytes.length - 9] as number) ^ 4
+    writeFileSync(part, bytes)
+    expect(await soma(['drill', damaged])).toMatchObject({ code: 1, stdout: expect.stringContaining('is NOT proved') })
+    expect((await json(['recall', 'tea', '--user', 'ada'])).results).toMatchObject([{ text: 'Ada prefers tea' }])
   }, 120_000)
 
   test('with a key it is encrypted, and one bit is enough to refuse it', async () => {
@@ -70,7 +95,7 @@ describe('backup and restore on the command line', () => {
 
   test('without --out it stands under the data directory, by its time', async () => {
     const { path } = await json(['backup'])
-    expect(path).toMatch(new RegExp(`^${join(data, 'backups')}/\\d{8}T\\d{6}Z-[0-9a-f]{8}$`))
+    expect(path).toMatch(new RegExp(`^${join(data, 'backups')}/\\d{8}T\\d{6}Z-[0-9a-f]{8}-[0-9a-f]{8}$`))
     expect(readdirSync(path).sort()).toEqual(['manifest.json', 'part-000001.soma'])
     // and the directory is still the database's
     expect(await json(['stats'])).toMatchObject({ total_memories: 1 })

@@ -146,6 +146,11 @@ describeEngines(
       }
       for (const [method, path, body] of [
         ['GET', '/v1/tenants'],
+        ...(['backups', 'drills'] as const).flatMap((runs): [string, string][] => [
+          ['GET', `/v1/${runs}`],
+          ['POST', `/v1/${runs}`],
+          ['GET', `/v1/${runs}/${operationId}`],
+        ]),
         ['POST', '/v1/tenants', { name: 'eves-own' }],
         ['PATCH', `/v1/tenants/${ada.caller.tenant}`, { status: 'suspended' }],
       ] as const)

@@ -103,6 +103,8 @@ export async function busyTenant(product: Product): Promise<Caller> {
   await call(caller, 'PATCH', `/v1/memories/${ids[5]}`, { tags: ['patched'] })
   const t = `${caller.tenantId}::integer`
   for (const statement of [
+    // limits of its own, and of the tenant that every schema has from the start
+    `update tenants set limits = '{"memories": 123456}' where tenant_id in (1, ${t})`,
     `insert into links (tenant_id, id, from_key, to_key, type, weight, metadata, version, created_at, recorded_at)
        select ${t}, gen_random_uuid(), min(memory_key), max(memory_key), 'related', 0.1, '{"why":"é"}', 1, now(), now() from memories where tenant_id = ${t}`,
     `insert into operations (tenant_id, operation_id, kind, actor, request, lease_expires_at) values (${t}, gen_random_uuid(), 'export', 'test', '{"a":1}', 'infinity')`,

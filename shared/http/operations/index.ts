@@ -5,6 +5,7 @@ import type { Operation } from './operation.ts'
 import { operationStates } from './operations.ts'
 import { outbox } from './outbox.ts'
 import { recall } from './recall.ts'
+import { recovery } from './recovery.ts'
 import { status } from './status.ts'
 import { tenants } from './tenants.ts'
 import { transfer } from './transfer.ts'
@@ -14,4 +15,16 @@ export type { Operation, Parameter } from './operation.ts'
 export { problemsOf } from './problems.ts'
 
 /** Every operation that is served, for the OpenAPI document; a test holds it to the manifest's routes. */
-export const operations: readonly Operation[] = [...memories, ...recall, ...links, ...operationStates, ...tenants, ...outbox, ...usage, ...guide, ...transfer, ...status]
+export const operations: readonly Operation[] = [
+  ...memories,
+  ...recall,
+  ...links,
+  ...operationStates,
+  ...tenants,
+  ...outbox,
+  ...recovery,
+  ...usage,
+  ...guide,
+  ...transfer,
+  ...status,
+]

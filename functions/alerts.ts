@@ -1,0 +1,179 @@
+/** What wakes somebody, as pure data: the rules for Prometheus are made of it (docs/alerts.yaml), and the tests hold it to the metrics and to the runbook. */
+
+/** `page`: somebody gets up. `ticket`: somebody looks within the working day. */
+export type Severity = 'page' | 'ticket'
+export type Alert = {
+  name: string
+  /** PromQL; it fires where this has a value. */
+  expr: string
+  /** Only when it holds for so long. */
+  forMinutes: number
+  severity: Severity
+  summary: string
+  /** A heading of docs/runbook.md, as its anchor. */
+  runbook: string
+}
+
+/** A promise to callers: the share of requests that are not answered 5xx, and the share that are answered within so many seconds, of those to some endpoints. */
+export type Slo = { name: 'store' | 'recall'; endpoints: readonly string[]; available: number; fast: number; withinSeconds: number; runbook: string }
+
+export const slos: readonly Slo[] = [
+  {
+    name: 'store',
+    endpoints: ['/v1/memories', '/v1/memories/bulk', '/store', '/store_bulk', '/memories'],
+    available: 0.999,
+    fast: 0.95,
+    withinSeconds: 0.75,
+    runbook: 'stores-or-recalls-fail-or-are-slow',
+  },
+  {
+    name: 'recall',
+    endpoints: ['/v1/recall', '/recall', '/recall_batch', '/recall_with_scores', '/hybrid_recall_with_scores', '/keyword_search', '/recall_with_context', '/memories/search'],
+    available: 0.999,
+    fast: 0.95,
+    withinSeconds: 0.5,
+    runbook: 'stores-or-recalls-fail-or-are-slow',
+  },
+]
+
+/**
+ * How fast an error budget of thirty days burns, in a long window and still in a short one. A page at 14.4 times (2 % of the budget in an hour) or 6 times (5 % in six hours), a ticket at 3 times
+ * (10 % in a day) or once (10 % in three days). Source: The Site Reliability Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
+ */
+export const burns: readonly { severity: Severity; long: string; short: string; factor: number }[] = [
+  { severity: 'page', long: '1h', short: '5m', factor: 14.4 },
+  { severity: 'page', long: '6h', short: '30m', factor: 6 },
+  { severity: 'ticket', long: '1d', short: '2h', factor: 3 },
+  { severity: 'ticket', long: '3d', short: '6h', factor: 1 },
+]
+
+export const alerts: readonly Alert[] = [
+  {
+    name: 'SomaNotScraped',
+    expr: 'absent_over_time(status_up[5m])',
+    forMinutes: 5,
+    severity: 'page',
+    summary: 'No process of the handler status tells anything: it is down, its database is, or Prometheus does not reach it.',
+    runbook: 'nothing-is-scraped',
+  },
+  {
+    name: 'SomaOutboxOld',
+    expr: 'max by (tenant) (memory_wal_lag_seconds) > 300',
+    forMinutes: 5,
+    severity: 'page',
+    summary: 'A change of the tenant {{ $labels.tenant }} has waited for {{ $value | humanizeDuration }} to be published.',
+    runbook: 'outbox_pending-grows',
+  },
+  {
+    name: 'SomaOutboxDead',
+    expr: 'max by (tenant) (outbox_dead) > 0',
+    forMinutes: 0,
+    severity: 'ticket',
+    summary: '{{ $value }} events of the tenant {{ $labels.tenant }} cannot be published.',
+    runbook: 'rows-are-dead',
+  },
+  {
+    name: 'SomaIndexLag',
+    expr: 'max(memory_index_lag_seconds) > 60 and on () sum(rate(consumer_messages_consumed_total[10m])) > 0',
+    forMinutes: 10,
+    severity: 'ticket',
+    summary: 'What is stored waits for {{ $value | humanizeDuration }} until it has a vector. Recall finds it by its words.',
+    runbook: 'vectors-lag-behind',
+  },
+  {
+    name: 'SomaConsumerLag',
+    expr: 'sum by (group, topic) (max by (group, topic, partition) (consumer_lag)) > 10000',
+    forMinutes: 15,
+    severity: 'ticket',
+    summary: 'The consumer group {{ $labels.group }} has {{ $value }} records of {{ $labels.topic }} before it.',
+    runbook: 'vectors-lag-behind',
+  },
+  {
+    name: 'SomaConsumerFails',
+    expr: 'sum by (component) (increase(consumer_process_failure_total[10m])) > 0',
+    forMinutes: 20,
+    severity: 'ticket',
+    summary: 'Event records fail in {{ $labels.component }} again and again.',
+    runbook: 'vectors-lag-behind',
+  },
+  {
+    name: 'SomaDeadLetters',
+    expr: 'sum by (consumer) (increase(dead_letters_total[1h])) > 0',
+    forMinutes: 0,
+    severity: 'ticket',
+    summary: '{{ $value }} records that can never be applied were put aside by {{ $labels.consumer }} within the hour.',
+    runbook: 'there-are-dead-letters',
+  },
+  {
+    name: 'SomaBreakerOpen',
+    expr: 'max by (dependency) (max_over_time(dependency_breaker_state{state="open"}[2m])) == 1',
+    forMinutes: 5,
+    severity: 'page',
+    summary: '{{ $labels.dependency }} fails and is not asked any more. Recalls are degraded, or events wait.',
+    runbook: 'a-breaker-is-open',
+  },
+  {
+    name: 'SomaVectorsDiffer',
+    expr: 'max by (model) (vector_index_missing + vector_index_stale - vector_index_repaired) > 0',
+    forMinutes: 0,
+    severity: 'ticket',
+    summary: 'The last check found {{ $value }} vectors of {{ $labels.model }} missing or out of date that it could not mend.',
+    runbook: 'it-differs-from-postgres',
+  },
+  {
+    name: 'SomaJournalWaits',
+    expr: 'max(journal_oldest_seconds) > 3600',
+    forMinutes: 0,
+    severity: 'page',
+    summary: 'An append has waited in the journal for {{ $value | humanizeDuration }}: it was answered 202 and is not stored yet.',
+    runbook: 'the-journal-does-not-empty',
+  },
+  {
+    name: 'SomaJournalFailed',
+    expr: 'max(journal_failed) > 0',
+    forMinutes: 0,
+    severity: 'ticket',
+    summary: '{{ $value }} appends of the journal could not be stored and wait for somebody.',
+    runbook: 'appends-have-failed',
+  },
+  {
+    name: 'SomaBackupJobGone',
+    expr: 'min(recovery_looked_seconds{kind="backup"}) > 7200 or absent(recovery_looked_seconds{kind="backup"})',
+    forMinutes: 120,
+    severity: 'ticket',
+    summary: 'The job keep-backups has not run for hours: no backup will be written.',
+    runbook: 'a-backup-has-failed',
+  },
+  {
+    name: 'SomaBackupOld',
+    expr: 'max(recovery_age_seconds{kind="backup"}) > 1.5 * max(recovery_every_seconds{kind="backup"} > 0)',
+    forMinutes: 0,
+    severity: 'page',
+    summary: 'The newest good backup is {{ $value | humanizeDuration }} old: so much would be lost now.',
+    runbook: 'a-backup-has-failed',
+  },
+  {
+    name: 'SomaBackupFailed',
+    expr: 'min(recovery_last_ok{kind="backup"}) == 0',
+    forMinutes: 90,
+    severity: 'ticket',
+    summary: 'The last backup failed, and so did the next try.',
+    runbook: 'a-backup-has-failed',
+  },
+  {
+    name: 'SomaDrillFailed',
+    expr: 'min(recovery_last_ok{kind="drill"}) == 0',
+    forMinutes: 0,
+    severity: 'page',
+    summary: 'The newest backup could not be proved: a restore of it is not what it was.',
+    runbook: 'a-drill-has-failed',
+  },
+  {
+    name: 'SomaDrillOld',
+    expr: 'max(recovery_age_seconds{kind="drill"}) > 2 * max(recovery_every_seconds{kind="drill"} > 0)',
+    forMinutes: 0,
+    severity: 'ticket',
+    summary: 'No backup of the last {{ $value | humanizeDuration }} is proved.',
+    runbook: 'a-drill-has-failed',
+  },
+]

@@ -1,0 +1,5 @@
+import { lambdaJob } from '../../shared/host/index.ts'
+import { keepBackupsDeps } from './deps.ts'
+import { createKeepBackups } from './handler.ts'
+
+export const handler = lambdaJob('worker', (runtime) => createKeepBackups(keepBackupsDeps(runtime)))

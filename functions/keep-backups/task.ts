@@ -1,0 +1,5 @@
+import { jobTask } from '../../shared/host/index.ts'
+import { keepBackupsDeps } from './deps.ts'
+import { createKeepBackups } from './handler.ts'
+
+await jobTask('worker', (runtime) => createKeepBackups(keepBackupsDeps(runtime)))

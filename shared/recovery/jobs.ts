@@ -1,0 +1,105 @@
+import { archiveName, type BackupKey, type BackupReport, backUp, keyAt } from '../backup/index.ts'
+import type { BlobStore } from '../blob/index.ts'
+import { type Database, schemaVersion } from '../db/index.ts'
+import { type DrillOptions, type DrillReport, drill, dropScratch, publicKeyOf, scratches, signReport } from '../drill/index.ts'
+import { type Keep, listArchives, removable, removeArchive } from './retention.ts'
+import { provedArchives, scratchesInUse, withRun } from './runs.ts'
+import { isDue, noteSchedule } from './schedule.ts'
+
+/** Where archives are kept, and what encrypts them. */
+export type Archives = { store: () => Promise<BlobStore>; prefix: string; key: BackupKey | undefined }
+type Backup = Archives & { worker: Database }
+export type BackedUp = BackupReport & { name: string }
+export type BackupOptions = { signal: AbortSignal; onProgress?: (rows: number) => void }
+
+/** Whose archives are meant: of several installations that share a bucket each sees its own. */
+async function installationOf(worker: Database): Promise<string> {
+  const [row] = await worker.statement<{ id: string }>({ role: 'soma_worker', tenantId: null, readOnly: true }, 'select installation_id as id from installation')
+  return (row as { id: string }).id
+}
+
+/** Writes an archive under a new name, as a run that others see. @throws AppError conflict while another is running */
+export async function runBackup({ worker, store, prefix, key }: Backup, by: string, { signal, onProgress }: BackupOptions): Promise<BackedUp> {
+  const place = await store()
+  const { done } = await withRun(worker, { kind: 'backup', by }, async ({ told }) => {
+    const name = archiveName(new Date(), await installationOf(worker))
+    await told({ archive: name })
+    const written = await backUp(worker, { store: place, prefix: keyAt({ store: place, prefix }, name) }, { key, signal, onProgress })
+    const report = { name, ...written }
+    return { archive: name, instant: written.created_at, report: JSON.stringify(report), done: report }
+  })
+  return done
+}
+
+export type Kept = { backup: BackedUp | null; removed: string[] }
+
+/** Writes the backup that is due or asked for, and removes what the policy does not keep, of this installation's own archives. */
+export async function keepBackups(deps: Backup & { everyHours: number; keep: Keep }, signal: AbortSignal): Promise<Kept> {
+  const { worker, store, prefix, everyHours, keep } = deps
+  await noteSchedule(worker, 'backup', everyHours)
+  const backup = (await isDue(worker, 'backup', everyHours)) ? await runBackup(deps, 'schedule', { signal }) : null
+  // without a schedule nothing is removed either: then archives are somebody's own affair
+  if (everyHours === 0) return { backup, removed: [] }
+  const place = await store()
+  const removed: string[] = []
+  for (const { name } of removable(await listArchives(place, prefix, await installationOf(worker)), keep, await provedArchives(worker), new Date())) {
+    if (signal.aborted) break
+    await removeArchive(place, prefix, name)
+    removed.push(name)
+  }
+  return { backup, removed }
+}
+
+type Drill = Archives & { owner: Database; worker: Database; signingKey: string }
+
+/** Removes what drills left behind whose process is gone. */
+async function cleanUp({ owner, worker }: Pick<Drill, 'owner' | 'worker'>): Promise<void> {
+  const left = await scratches(owner)
+  const used = left.length ? await scratchesInUse(worker) : new Set()
+  for (const name of left) if (!used.has(name)) await dropScratch(owner, name)
+}
+
+/**
+ * Restores this installation's newest archive, or the one that is named, into a schema of its own and examines it, as a run that others see; the report is signed. One that is named says nothing of the newest:
+ * it is nobody's turn. @throws AppError conflict while another is running
+ */
+export async function runDrill(
+  deps: Drill,
+  by: string,
+  { archive, signal, onProgress }: Partial<Pick<DrillOptions, 'archive' | 'signal' | 'onProgress'>> = {},
+): Promise<DrillReport> {
+  if (deps.signingKey === '') throw new Error('SIGNING_KEY is missing: a drill signs its report.')
+  const store = await deps.store()
+  const { done } = await withRun(deps.worker, { kind: 'drill', by, apart: archive !== undefined }, async ({ id, told }) => {
+    await cleanUp(deps)
+    const newest = archive ?? (await listArchives(store, deps.prefix, await installationOf(deps.worker))).findLast(({ whole }) => whole)?.name
+    if (newest !== undefined) await told({ archive: newest })
+    const report = await drill({ ...deps, store }, { id, archive: newest, signal, onProgress, onScratch: (scratch) => told({ scratch }) })
+    const failed = report.checks.filter(({ ok }) => !ok)
+    const problem = report.ok ? null : failed.map(({ name, detail }) => `${name}: ${detail}`).join(' ') || 'It did not come to its end.'
+    const { text, signature } = signReport(report, deps.signingKey)
+    return { archive: report.archive, instant: report.instant, problem, report: text, signature, publicKey: publicKeyOf(deps.signingKey), done: report }
+  })
+  return done
+}
+
+/** The drill that is due or asked for; undefined where none is, or the database has grown beyond what may be copied unasked. */
+export async function dueDrill(deps: Drill & { everyHours: number; mostGigabytes: number }, signal: AbortSignal): Promise<DrillReport | undefined> {
+  await noteSchedule(deps.worker, 'drill', deps.everyHours)
+  await cleanUp(deps)
+  if (!(await isDue(deps.worker, 'drill', deps.everyHours))) return undefined
+  await refuseTooLarge(deps)
+  return runDrill(deps, 'schedule', { signal })
+}
+
+async function refuseTooLarge({ worker, mostGigabytes }: { worker: Database; mostGigabytes: number }): Promise<void> {
+  const [row] = await worker.statement<{ gigabytes: number }>(
+    { role: 'soma_worker', tenantId: null, readOnly: true },
+    'select pg_database_size(current_database())::double precision / 1e9 as gigabytes',
+  )
+  const gigabytes = Math.ceil(row?.gigabytes ?? 0)
+  if (gigabytes <= mostGigabytes) return
+  throw new Error(
+    `The database has ${gigabytes} GB, and a drill needs room for a copy of them and for its write-ahead log: see that there is, and set DRILL_MAX_GB (now ${mostGigabytes}) above that. Nothing was copied (schema ${schemaVersion}).`,
+  )
+}

@@ -1,0 +1,64 @@
+import { keyAt, manifestName } from '../backup/index.ts'
+import type { BlobStore } from '../blob/index.ts'
+
+/** So many days, weeks and months keep the newest backup of theirs. */
+export type Keep = { daily: number; weekly: number; monthly: number }
+/** An archive under a name that a backup gave it. `installation`: the first digits of the id of the one it is of. `whole`: its manifest, which is written last, is there. */
+export type Kept = { name: string; at: Date; installation: string; whole: boolean }
+
+const named = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-([0-9a-f]{8})-[0-9a-f]{8}$/
+const hour = 3_600_000
+const day = 24 * hour
+/** What has no manifest after this long is no backup that is still being written. */
+const unfinishedAfter = 2 * day
+
+/** The archives of a store under a prefix, the oldest first; with `installationId` those of that one only. What has another kind of name is nobody's here: it is neither listed nor ever removed. */
+export async function listArchives(store: BlobStore, prefix: string, installationId?: string): Promise<Kept[]> {
+  const names = new Map<string, boolean>()
+  const from = prefix === '' ? 0 : prefix.length + 1
+  for (const { key } of await store.list(prefix)) {
+    const [name = '', file, ...deeper] = key.slice(from).split('/')
+    if (!named.test(name) || file === undefined || deeper.length) continue
+    names.set(name, names.get(name) || file === manifestName)
+  }
+  const all = [...names].map(([name, whole]) => ({ ...told(name), whole })).sort((a, b) => (a.name < b.name ? -1 : 1))
+  return installationId === undefined ? all : all.filter(({ installation }) => installation === installationId.slice(0, installation.length))
+}
+
+function told(name: string): Omit<Kept, 'whole'> {
+  const [, year, month, date, hours, minutes, seconds, installation = ''] = named.exec(name) as RegExpExecArray
+  return { name, at: new Date(`${year}-${month}-${date}T${hours}:${minutes}:${seconds}Z`), installation }
+}
+
+/**
+ * Which archives may go. The newest of each of the last days, weeks (from Monday, UTC) and months that have one stay, all of the last 24 hours, the newest of all, and the newest
+ * that a drill has restored without a fault (`proved`): whatever the policy says, the last good one is never among them. A future date keeps its archive.
+ */
+export function removable(archives: readonly Kept[], keep: Keep, proved: ReadonlySet<string>, now: Date): Kept[] {
+  const newestFirst = archives.filter(({ whole }) => whole).sort((a, b) => b.at.getTime() - a.at.getTime() || (a.name < b.name ? 1 : -1))
+  const stays = new Set<Kept>([...newestFirst.slice(0, 1), ...newestFirst.filter(({ name }) => proved.has(name)).slice(0, 1)])
+  for (const one of newestFirst) if (now.getTime() - one.at.getTime() < day) stays.add(one)
+  const periods: [number, (at: Date) => string][] = [
+    [keep.daily, (at) => at.toISOString().slice(0, 10)],
+    [keep.weekly, (at) => String(Math.floor((at.getTime() / day + 3) / 7))],
+    [keep.monthly, (at) => at.toISOString().slice(0, 7)],
+  ]
+  for (const [most, periodOf] of periods) {
+    const seen = new Set<string>()
+    for (const one of newestFirst) {
+      const period = periodOf(one.at)
+      if (seen.has(period) || seen.size === most) continue
+      seen.add(period)
+      stays.add(one)
+    }
+  }
+  return archives.filter((one) => !stays.has(one) && (one.whole || now.getTime() - one.at.getTime() > unfinishedAfter))
+}
+
+/** Removes an archive: its manifest first, so that what is left of a removal that broke off is no archive any more. */
+export async function removeArchive(store: BlobStore, prefix: string, name: string): Promise<void> {
+  const place = keyAt({ store, prefix }, name)
+  const keys = (await store.list(place)).map(({ key }) => key)
+  const manifest = keyAt({ store, prefix: place }, manifestName)
+  for (const key of [...keys.filter((one) => one === manifest), ...keys.filter((one) => one !== manifest)]) await store.remove(key)
+}

@@ -1,0 +1,59 @@
+import { type Database, schemaVersion, singly } from '../db/index.ts'
+import { endSilent, type RunKind, silentSeconds } from './runs.ts'
+
+const access = { role: 'soma_worker', tenantId: null } as const
+
+/** Keeps what a scheduled job knows of itself, for the metrics: that it is there, how often a run is due, and since when; and ends runs whose process is gone. */
+export async function noteSchedule(worker: Database, kind: RunKind, everyHours: number): Promise<void> {
+  await endSilent(singly(worker, access), kind)
+  await worker.statement(
+    access,
+    `insert into recovery_schedule (kind, every_hours) values ($1::text, $2::double precision)
+     on conflict (kind) do update set looked_at = now(), every_hours = excluded.every_hours,
+       since = case when recovery_schedule.every_hours = 0 then now() else recovery_schedule.since end`,
+    [kind, everyHours],
+  )
+}
+
+/**
+ * Whether a run is to begin now: somebody asked for it, or the last good one began `everyHours` ago (0: never by itself). A backup is due too when the last one has an older schema, which this code could not
+ * restore. A drill waits for a backup of this schema; one that found a fault is tried again after a day at most, whatever else failed within the hour.
+ */
+export async function isDue(worker: Database, kind: RunKind, everyHours: number): Promise<boolean> {
+  const recent = (which: string, seconds: string) => `exists (select from runs r where ${which} and r.started_at > now() - make_interval(secs => ${seconds}))`
+  const period = '$2::double precision * 3600 - 60'
+  const [row] = await worker.statement<{ asked: boolean; due: boolean }>(
+    { ...access, readOnly: true },
+    `with runs as (select r.*, (r.report::jsonb->>'schema_version')::integer = ${schemaVersion} as current from recovery_runs r where not r.apart)
+     select exists (select from runs r where r.kind = $1::text and r.state = 'requested') as asked,
+       $2::double precision > 0
+       and not exists (select from runs r where r.kind = $1::text and r.state = 'running' and r.alive_at >= now() - interval '${silentSeconds} seconds')
+       and not ${recent(`r.kind = $1::text and r.state = 'succeeded' and (r.kind = 'drill' or r.current)`, period)}
+       and not ${recent(`r.kind = $1::text and r.state in ('failed', 'running')`, '3000')}
+       and not ${recent(`r.kind = $1::text and r.state = 'failed' and r.report is not null`, `least(${period}, 86340)`)}
+       and ($1::text = 'backup' or exists (select from runs b where b.kind = 'backup' and b.state = 'succeeded' and b.current)) as due`,
+    [kind, everyHours],
+  )
+  return (row?.asked || row?.due) ?? false
+}
+
+/**
+ * For the metrics, in seconds: the age of the newest good backup and of the newest proved one (since the schedule began, where there was none), whether the last run that came to a result was good, how often one is due
+ * (0: never), and how long ago the job was there. Null: nothing is known.
+ */
+export type RecoveryState = { kind: RunKind; age: number | null; ok: boolean | null; every: number | null; looked: number | null; rpo: number | null; rto: number | null }
+export async function recoveryState(worker: Database): Promise<RecoveryState[]> {
+  const rows = await worker.statement<Omit<RecoveryState, 'rpo' | 'rto'> & { report: string | null }>(
+    { ...access, readOnly: true },
+    `select k.kind, extract(epoch from now() - coalesce(g.at, case when s.every_hours > 0 then s.since end))::double precision as age, l.state = 'succeeded' as ok, l.report,
+       s.every_hours * 3600 as every, extract(epoch from now() - s.looked_at)::double precision as looked
+     from (values ('backup'), ('drill')) k (kind) left join recovery_schedule s using (kind)
+     left join lateral (select coalesce(r.instant, r.started_at) as at from recovery_runs r where r.kind = k.kind and r.state = 'succeeded' and not r.apart order by r.requested_at desc limit 1) g on true
+     left join lateral (select r.state, r.report from recovery_runs r where r.kind = k.kind and not r.apart and (r.state = 'succeeded' or r.state = 'failed' and (r.kind = 'backup' or r.report is not null))
+       order by r.requested_at desc limit 1) l on true`,
+  )
+  return rows.map(({ report, ...row }) => {
+    const told = row.kind === 'drill' && report ? (JSON.parse(report) as { rpo_seconds: number | null; rto_seconds: number | null }) : undefined
+    return { ...row, rpo: told?.rpo_seconds ?? null, rto: told?.rto_seconds ?? null }
+  })
+}

@@ -1,0 +1,70 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { archiveName } from '../../shared/backup/index.ts'
+import { type Keep, type KeptArchive, listArchives, removable, removeArchive } from '../../shared/recovery/index.ts'
+import { memoryStore } from '../support/archives.ts'
+
+const day = 86_400_000
+const now = new Date('2026-11-24T12:00:00Z')
+const id = '1f2e3d4c-0000-4000-8000-000000000000'
+const archive = (at: Date, whole = true): KeptArchive => ({ name: archiveName(at, id), at, installation: '1f2e3d4c', whole })
+const left = (all: KeptArchive[], keep: Keep, proved = new Set<string>()) => {
+  const gone = new Set(removable(all, keep, proved, now))
+  return all.filter((one) => !gone.has(one))
+}
+const dates = (kept: KeptArchive[]) => kept.map(({ at }) => at.toISOString().slice(0, 10))
+
+test('the newest of each of the last days, weeks and months stay', () => {
+  const daily = Array.from({ length: 120 }, (_, i) => archive(new Date(now.getTime() - (119 - i) * day)))
+  expect(dates(left(daily, { daily: 3, weekly: 3, monthly: 3 }))).toEqual(['2026-09-30', '2026-10-31', '2026-11-15', '2026-11-22', '2026-11-23', '2026-11-24'])
+  expect(dates(left(daily, { daily: 0, weekly: 0, monthly: 0 }))).toEqual(['2026-11-24'])
+  // days without a backup do not count
+  const seldom = [archive(new Date('2026-01-01T00:00:00Z')), archive(new Date('2026-03-01T00:00:00Z')), archive(new Date('2026-06-01T00:00:00Z'))]
+  expect(left(seldom, { daily: 2, weekly: 0, monthly: 0 })).toEqual(seldom.slice(1))
+})
+
+test('two of a day: the newer one; all of the last 24 hours', () => {
+  const two = [archive(new Date('2026-11-20T01:00:00Z')), archive(new Date('2026-11-20T02:00:00Z'))]
+  const recent = [archive(new Date('2026-11-24T01:00:00Z')), archive(new Date('2026-11-24T02:00:00Z')), archive(new Date('2026-11-24T03:00:00Z'))]
+  expect(left([...two, ...recent], { daily: 2, weekly: 0, monthly: 0 })).toEqual([two[1], ...recent])
+})
+
+test('what has no manifest goes after two days, and not before', () => {
+  const [old, young] = [archive(new Date(now.getTime() - 3 * day), false), archive(new Date(now.getTime() - day), false)]
+  expect(left([old, young], { daily: 7, weekly: 5, monthly: 12 })).toEqual([young])
+})
+
+test('property: the newest whole one and the newest proved one are never removed; what stays is what the policy says and these', () => {
+  const some = fc.array(fc.record({ hours: fc.integer({ min: -48, max: 24 * 800 }), whole: fc.boolean(), proved: fc.boolean() }), { maxLength: 60 })
+  const keep = fc.record({ daily: fc.integer({ min: 0, max: 10 }), weekly: fc.integer({ min: 0, max: 10 }), monthly: fc.integer({ min: 0, max: 14 }) })
+  fc.assert(
+    fc.property(some, keep, (given, policy) => {
+      const all = given.map(({ hours, whole, proved }) => ({ ...archive(new Date(now.getTime() - hours * 3_600_000), whole), proved }))
+      const proved = new Set(all.filter((one) => one.proved).map(({ name }) => name))
+      const stays = left(all, policy, proved)
+      const newest = (list: KeptArchive[]) =>
+        list.filter(({ whole }) => whole).reduce<number | undefined>((most, { at }) => Math.max(most ?? Number.NEGATIVE_INFINITY, at.getTime()), undefined)
+      expect(newest(stays)).toBe(newest(all))
+      expect(newest(stays.filter(({ name }) => proved.has(name)))).toBe(newest(all.filter(({ name }) => proved.has(name))))
+      const older = stays.filter(({ whole, at }) => whole && now.getTime() - at.getTime() >= day)
+      expect(older.length).toBeLessThanOrEqual(policy.daily + policy.weekly + policy.monthly + 2)
+    }),
+  )
+})
+
+test('a removal takes the manifest first, and nothing beside the archive', async () => {
+  const store = memoryStore()
+  const [first, second] = [archiveName(new Date('2026-01-01T00:00:00Z'), id), archiveName(new Date('2026-01-02T00:00:00Z'), '00000000-0000-4000-8000-000000000000')]
+  for (const name of [first, second, 'by-hand']) for (const file of ['manifest.json', 'part-000001.soma']) store.files.set(`a/${name}/${file}`, Buffer.from('x'))
+  store.files.set(`a/${first}-more/manifest.json`, Buffer.from('x'))
+  const removed: string[] = []
+  const told = { ...store, remove: async (key: string) => void removed.push(key) }
+  await removeArchive(told, 'a', first)
+  expect(removed).toEqual([`a/${first}/manifest.json`, `a/${first}/part-000001.soma`])
+  expect((await listArchives(store, 'a')).map(({ name, whole }) => [name, whole])).toEqual([
+    [first, true],
+    [second, true],
+  ])
+  expect((await listArchives(store, 'a', id)).map(({ name }) => name)).toEqual([first])
+  expect(await listArchives(store, '')).toEqual([])
+})
