@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { asOf } from './as-of.ts'
 import { backup } from './backup.ts'
+import { breadth } from './breadth.ts'
 import { chaos } from './chaos/chaos.ts'
 import { graph } from './graph.ts'
 import { languagesBench } from './languages/languages.ts'
@@ -29,6 +30,7 @@ const benchmarks: Record<string, (product: Product, options: Options, cleanUp: A
   languages: languagesBench,
   'as-of': asOf,
   scale,
+  breadth,
   graph,
   transfer,
   backup,
@@ -47,9 +49,10 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   languages  known texts in eight languages, asked for in other forms of their words, beside plain BM25
   as-of   what a recall as of an instant costs beside one of now, on 100,000 memories of five versions each
   scale   one tenant that grows to 1,000,000 memories: latency, size, beside stores, cold, the budget of words; draws docs/growth.svg (--data FILE: texts, a line each)
+  breadth  how many of the ten nearest 1, 3, 6 and 12 HNSW graphs find, by how broadly each is searched (--data FILE --embedder …: by a real model)
   graph   neighbours and cheapest paths among 100,000 memories, 500,000 links and one hub of 100,000
   transfer  1,000,000 memories in and out as NDJSON: lines a second, memory of the server
-  backup  1,000,000 memories into an archive and back, beside pg_dump -Fc and pg_restore of the same database
+  backup  1,000,000 memories into an archive and back, beside pg_dump -Fc and pg_restore of the same database; a drill of it; recalls meanwhile
   outbox  1,000,000 events through the outbox, with the sweep in between: does it stay flat
   peers   the same stores and searches through bare SQL, LangGraph's stores, mem0 and Soma, side by side on one PostgreSQL
   pipeline  from a store to its vector through a real Kafka: memories a second, beside raw produce and raw inserts; and the lag at half the rate
@@ -57,7 +60,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
   chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
-  --size N    so many memories (thousands), for load, recall, as-of, transfer, backup, scale, outbox (20,000 with --short) and peers (100,000; 500); so many kills, for chaos (24 with --short)
+  --size N    so many memories (thousands), for load, recall, as-of, transfer, backup, scale, breadth (vectors, 50,000), outbox (20,000 with --short) and peers (100,000; 500); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
   --embedder URL --model NAME --dimension N  embeds by a server with OpenAI's API (bench/minilm.py is one), behind the turn before it unless --context none
 PostgreSQL is started for the run, unless POSTGRES_URL names a superuser's server.`

@@ -14,6 +14,11 @@ type Rule = { record: string; expr: string } | { alert: string; expr: string; fo
 
 /** The rule file. The shares of requests that failed or were slow are recorded for each window; the alerts compare those. */
 export function alertsText(): string {
+  const head = '# Rules for Prometheus, made of functions/alerts.ts by `node local/alerts.ts`. What to do about each: docs/runbook.md.\n'
+  return `${head}${stringify({ groups: alertGroups() }, { lineWidth: 0 })}`
+}
+
+export function alertGroups(): { name: string; rules: Rule[] }[] {
   const shares = slos.flatMap((slo) =>
     windows.flatMap((window) => [
       ...(['failed', 'slow'] as const).map((kind) => ({ record: shareName(slo, kind, window), expr: shareOf(slo, kind, window) })),
@@ -21,13 +26,11 @@ export function alertsText(): string {
     ]),
   )
   const budgets = slos.flatMap((slo) => (['failed', 'slow'] as const).flatMap((kind) => (['page', 'ticket'] as const).map((severity) => burnAlert(slo, kind, severity))))
-  const groups: { name: string; rules: Rule[] }[] = [
+  return [
     { name: 'soma-shares', rules: shares },
     { name: 'soma-promises', rules: budgets.map(ruleOf) },
     { name: 'soma', rules: alerts.map(ruleOf) },
   ]
-  const head = '# Rules for Prometheus, made of functions/alerts.ts by `node local/alerts.ts`. What to do about each: docs/runbook.md.\n'
-  return `${head}${stringify({ groups }, { lineWidth: 0 })}`
 }
 
 const some = ({ endpoints }: Slo) => `endpoint=~"${endpoints.join('|')}",method=~"GET|POST"`

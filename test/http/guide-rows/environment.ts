@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import { openLocal } from '../../../local/adapter.ts'
+import { renderedObjects } from '../../../local/kubernetes/render.ts'
 import { ConfigError, parseConfig } from '../../../shared/config/index.ts'
 import { openPostgres } from '../../../shared/db/index.ts'
 import { readCursor, signCursor } from '../../../shared/memory/index.ts'
@@ -23,6 +24,12 @@ const refused = (environment: Record<string, string>, message: string) => {
   expect(() => parseConfig(environment)).toThrow(message)
 }
 const postgres = requireService('POSTGRES_URL')
+// that they are what the manifest renders, and what the API takes, test/unit/kubernetes.test.ts shows
+const kubernetes = Object.values(renderedObjects()).flat()
+const kinds = (...wanted: string[]) => {
+  for (const kind of wanted) expect([kind, kubernetes.some((one) => one.kind === kind)]).toEqual([kind, true])
+}
+const inKubernetes = (kind: string, name: string) => kubernetes.find((one) => one.kind === kind && one.metadata.name === name)
 
 /** Rows about variables and files: the id, and what shows that the row is true. */
 export const environmentRows: Record<string, () => Promise<unknown>> = {
@@ -72,6 +79,26 @@ export const environmentRows: Record<string, () => Promise<unknown>> = {
     expect(parseConfig({ KAFKA_SECURITY_PROTOCOL: 'SSL', KAFKA_BOOTSTRAP_SERVERS: 'kafka:9092' }).warnings).toEqual([])
     expect(parseConfig({ KAFKA_SECURITY_PROTOCOL: 'SSL' }).warnings).toEqual(['KAFKA_SECURITY_PROTOCOL is set, but KAFKA_BOOTSTRAP_SERVERS is not: no broker is used.'])
   },
+  A21: async () => kinds('Deployment', 'Service', 'HorizontalPodAutoscaler'),
+  F10: async () => kinds('HorizontalPodAutoscaler', 'NetworkPolicy', 'Role', 'RoleBinding', 'ServiceAccount', 'PodDisruptionBudget'),
+  F18: async () => kinds('Namespace', 'Deployment', 'Job', 'CronJob'),
+  F21: async () => expect(inKubernetes('Service', 'router')?.spec).toMatchObject({ ports: [{ port: 9595 }] }),
+  async K7() {
+    kinds('Namespace', 'ConfigMap', 'ExternalSecret', 'Ingress', 'NetworkPolicy', 'ServiceMonitor')
+    expect(kubernetes.some(({ kind }) => kind === 'StatefulSet' || kind === 'PersistentVolumeClaim')).toBe(false)
+  },
+  K8: async () =>
+    expect(inKubernetes('Ingress', 'soma')).toMatchObject({
+      metadata: { annotations: { 'cert-manager.io/cluster-issuer': 'letsencrypt' } },
+      spec: { tls: [{ secretName: 'soma-tls' }] },
+    }),
+  K17: async () => expect(inKubernetes('Ingress', 'soma')?.spec).toMatchObject({ rules: [{ host: 'soma.example.com' }] }),
+  async K21() {
+    for (const name of ['store', 'recall', 'index-vectors']) expect([inKubernetes('Deployment', name), inKubernetes('Service', name)]).not.toContain(undefined)
+    expect(inKubernetes('ExternalSecret', 'soma-store')?.spec).toMatchObject({ target: { name: 'soma-store' } })
+  },
+  P5: async () => expect(readFileSync('docs/kubernetes/kustomization.yaml', 'utf8')).toContain('kind: Kustomization'),
+  R4: async () => expect(kubernetes.find(({ kind }) => kind === 'Job')?.metadata.labels).toMatchObject({ 'app.kubernetes.io/name': 'migrate' }),
   F17: async () => expect(dockerfile).toMatch(/^FROM node:[\d.]+-/m),
   async F19() {
     expect(parseConfig({ EVENTING_ENABLED: 'true' }).warnings[0]).toContain('every change has its event')
