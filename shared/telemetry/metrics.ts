@@ -70,6 +70,8 @@ export function createMetrics() {
     drillRto: new Gauge({ name: 'drill_rto_seconds', help: 'How long the last drill took to restore and examine', registers }),
     dbWriteLatency: new Histogram({ name: 'db_write_latency_seconds', help: 'Time of a write transaction', buckets: seconds, registers }),
   }
+  // unknown until there was a drill, and not 0
+  for (const unknown of [metrics.drillRpo, metrics.drillRto]) unknown.set(Number.NaN)
   metrics.outboxPending.set({ tenant: 'default' }, 0)
   metrics.outboxDead.set({ tenant: 'default' }, 0)
   metrics.walLag.set({ tenant: 'default' }, 0)
