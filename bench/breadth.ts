@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { parseConfig } from '../shared/config/index.ts'
 import { createEmbedder, type Embedder, vectorText } from '../shared/embed/index.ts'
+import { candidates } from '../shared/recall/weights.ts'
 import { count, median, ms, printTable, timed } from './figures.ts'
 import { embedBy, type Product } from './product.ts'
 import type { Options } from './run.ts'
@@ -9,8 +10,6 @@ import { takeTexts, textOf } from './texts.ts'
 const graphCounts = [1, 3, 6, 12]
 const breadths = [40, 60, 100, 200]
 const nearest = 10
-/** What a graph brings at most, as recall asks it (shared/recall/weights.ts). */
-const candidates = 100
 const atOnce = 256
 
 /**
@@ -43,7 +42,7 @@ export async function breadth(product: Product, { short, size, data, embedder: m
     for (const each of breadths) {
       await client.query(`set enable_seqscan = off; set hnsw.iterative_scan = relaxed_order; set hnsw.ef_search = ${each}`)
       const part = (i: number) =>
-        `(select id, embedding <=> $1::halfvec as d from bench_vectors where ${within(i)} order by embedding <=> $1::halfvec limit ${Math.min(each, candidates)})`
+        `(select id, embedding <=> $1::halfvec as d from bench_vectors where ${within(i)} order by embedding <=> $1::halfvec limit ${Math.min(each, candidates.nearest)})`
       const text = `select id from (${Array.from({ length: graphs }, (_, i) => part(i)).join(' union all ')}) u order by d limit ${nearest}`
       let found = 0
       const times: number[] = []

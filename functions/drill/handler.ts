@@ -1,3 +1,4 @@
+import { faultsOf } from '../../shared/drill/index.ts'
 import type { JobHandler } from '../../shared/handler/index.ts'
 import { dueDrill } from '../../shared/recovery/index.ts'
 import type { DrillDeps } from './deps.ts'
@@ -6,10 +7,7 @@ import type { DrillDeps } from './deps.ts'
 export function createDrill(deps: DrillDeps): JobHandler {
   return async (signal) => {
     const report = await dueDrill(deps, signal)
-    if (report && !report.ok) {
-      const failed = report.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`)
-      throw new Error(`The drill of the backup ${report.archive ?? '(none)'} failed. ${failed.join(' ')}`)
-    }
+    if (report && !report.ok) throw new Error(`The drill of the backup ${report.archive ?? '(none)'} failed. ${faultsOf(report)}`)
     return { done: report?.rows ?? 0, remaining: false, ...(report ? { detail: report } : {}) }
   }
 }

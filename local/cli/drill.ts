@@ -11,7 +11,7 @@ import { onDatabase } from './database.ts'
 import { CommandError } from './failure.ts'
 import { configOf, type Globals } from './globals.ts'
 import { answer, table } from './output.ts'
-import { type Progress, showProgress } from './progress.ts'
+import { stepwise } from './progress.ts'
 
 const examples = `
 Restores the newest backup, or the one that is named, into a schema of its own beside the live data, compares rows, hashes, words, the schema, the use of
@@ -54,7 +54,7 @@ async function here(globals: Globals, given: string | undefined): Promise<DrillR
   return onArchive(globals, (signal) =>
     onDatabase(config, 'owner', whenServed, (owner) => {
       const deps = { store: async () => place.store, prefix: place.prefix, key, owner, worker: owner, signingKey: config.SIGNING_KEY ?? localSigningKey(config) }
-      const progress = stepwise(globals)
+      const progress = stepwise(globals, labels)
       return runDrill(deps, 'cli', { archive, signal, onProgress: progress.report }).finally(progress.end)
     }),
   )
@@ -83,19 +83,4 @@ async function askedOf(globals: Globals, given: string | undefined): Promise<Dri
       await sleep(pollMs)
     }
   })
-}
-
-/** One line for each step. */
-function stepwise(globals: Globals): { report(step: DrillStep, rows: number, total: number): void; end(): void } {
-  let shown: { step: DrillStep; progress: Progress } | undefined
-  return {
-    report(step, rows, total) {
-      if (shown?.step !== step) {
-        shown?.progress.end()
-        shown = { step, progress: showProgress(globals, { label: labels[step], unit: 'rows', total }) }
-      }
-      shown.progress.report(rows, total)
-    },
-    end: () => shown?.progress.end(),
-  }
 }

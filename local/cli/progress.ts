@@ -98,3 +98,18 @@ export function durationText(ms: number): string {
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
   return (parts[0] ? parts : parts.slice(1)).map((part, i) => (i ? String(part).padStart(2, '0') : String(part))).join(':')
 }
+
+/** Rows of a work of several steps, such as a restore: one line for each step, by its label. */
+export function stepwise<Step extends string>(globals: Globals, labels: Record<Step, string>): { report(step: Step, rows: number, total: number): void; end(): void } {
+  let shown: { step: Step; progress: Progress } | undefined
+  return {
+    report(step, rows, total) {
+      if (shown?.step !== step) {
+        shown?.progress.end()
+        shown = { step, progress: showProgress(globals, { label: labels[step], unit: 'rows', total }) }
+      }
+      shown.progress.report(rows, total)
+    },
+    end: () => shown?.progress.end(),
+  }
+}

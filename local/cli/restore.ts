@@ -4,7 +4,7 @@ import { backupKeyOf, existingPlace, onArchive } from './archive.ts'
 import { onDatabase } from './database.ts'
 import { configOf, type Globals, refuseUrl } from './globals.ts'
 import { answer, count } from './output.ts'
-import { numberText, type Progress, showProgress } from './progress.ts'
+import { numberText, stepwise } from './progress.ts'
 
 const examples = `
 The target is empty: a new data directory, or a new Postgres database. It is filled as a whole or left as it was. The archive may come from either engine.
@@ -34,25 +34,10 @@ export function addRestore(program: Command): void {
         // what is no archive, or wants another key, is told before a database is made for it
         await openArchive(place, key)
         return onDatabase(config, 'owner', whenServed, (owner) => {
-          const progress = stepwise(globals)
+          const progress = stepwise(globals, labels)
           return restore(owner, place, { key, signal, onProgress: progress.report }).finally(progress.end)
         })
       })
       answer(globals, report, `${numberText(report.rows)} rows of ${count(report.tenants, 'tenant')} are restored and checked. This is generation ${report.generation}.`)
     })
-}
-
-/** One line for each step that a restore takes. */
-function stepwise(globals: Globals): { report(step: RestoreStep, rows: number, total: number): void; end(): void } {
-  let shown: { step: RestoreStep; progress: Progress } | undefined
-  return {
-    report(step, rows, total) {
-      if (shown?.step !== step) {
-        shown?.progress.end()
-        shown = { step, progress: showProgress(globals, { label: labels[step], unit: 'rows', total }) }
-      }
-      shown.progress.report(rows, total)
-    },
-    end: () => shown?.progress.end(),
-  }
 }

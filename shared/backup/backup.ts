@@ -10,7 +10,7 @@ import { type BackupKey, createDataKey, wrapDataKey } from './keys.ts'
 import { sealManifest } from './manifest.ts'
 import { pagesOf } from './pages.ts'
 import { createRowSum, type RowSum } from './row-hash.ts'
-import { actForTenant, readTables, setForms, type Table } from './tables.ts'
+import { actForTenant, filledTables, readTables, setForms, type Table } from './tables.ts'
 import { addWordSums, hasOlderWords, type WordSums, wordSumsOf } from './word-sums.ts'
 
 /** Where an archive lies: the keys of the store that begin with `prefix`; the whole store with `''`. */
@@ -183,12 +183,13 @@ async function orElse<T>(tx: Sql, instead: T, work: () => Promise<T>): Promise<T
 /** The rows of one tenant as blocks of one table each. */
 async function* tenantRows(tx: Sql, tables: Table[], tenant: number, sums: Map<string, RowSum>): AsyncGenerator<Rows> {
   await actForTenant(tx, tenant)
-  const [full] = await tx.query<{ tables: string[] }>(
-    `select array_remove(array[${tables.map(({ name }) => `case when exists (select from "${name}" t where t.tenant_id = $1::integer) then '${name}' end`).join(', ')}], null) as tables`,
-    [tenant],
+  const filled = await filledTables(
+    tx,
+    tenant,
+    tables.map(({ name }) => name),
   )
   for (const table of tables) {
-    if (!full?.tables.includes(table.name)) continue
+    if (!filled.includes(table.name)) continue
     const sum = sums.get(table.name) as RowSum
     let lines: string[] = []
     let length = 0

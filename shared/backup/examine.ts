@@ -3,7 +3,7 @@ import { modelUse } from '../vector/index.ts'
 import type { Manifest } from './format.ts'
 import { lagging } from './installation.ts'
 import { addSums, rowSumSql } from './row-hash.ts'
-import { actForTenant, readTables, setForms } from './tables.ts'
+import { actForTenant, filledTables, readTables, setForms } from './tables.ts'
 import { addWordSums, type WordSums, wordSumsOf } from './word-sums.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function examineContents(tx: Sql, manifest: Manifest, onRows: (rows
   let done = 0
   for (const tenant of tenants) {
     await actForTenant(tx, tenant)
-    for (const table of await filled(
+    for (const table of await filledTables(
       tx,
       tenant,
       tables.map(({ name }) => name),
@@ -49,15 +49,6 @@ export async function examineContents(tx: Sql, manifest: Manifest, onRows: (rows
     }
   }
   return [...problems, ...(await installationProblems(tx, manifest)), ...(await lagging(tx, tenants))]
-}
-
-/** The tables that have rows of a tenant. */
-async function filled(tx: Sql, tenant: number, names: string[]): Promise<string[]> {
-  const [row] = await tx.query<{ tables: string[] }>(
-    `select array_remove(array[${names.map((name) => `case when exists (select from "${name}" t where t.tenant_id = $1::integer) then '${name}' end`).join(', ')}], null) as tables`,
-    [tenant],
-  )
-  return row?.tables ?? []
 }
 
 async function lacksTurn(tx: Sql, tenant: number): Promise<boolean> {

@@ -83,6 +83,15 @@ export async function readTables(tx: Sql): Promise<Table[]> {
   })
 }
 
+/** Those of the tables that have rows of a tenant, by one statement. The tenant is the transaction's. */
+export async function filledTables(tx: Sql, tenant: number, names: readonly string[]): Promise<string[]> {
+  const [row] = await tx.query<{ tables: string[] }>(
+    `select array_remove(array[${names.map((name) => `case when exists (select from "${name}" t where t.tenant_id = $1::integer) then '${name}' end`).join(', ')}], null) as tables`,
+    [tenant],
+  )
+  return row?.tables ?? []
+}
+
 /** What makes the text of a row the same everywhere, for the rest of the transaction; and no timeout while this process is busy with what it was given. */
 export async function setForms(tx: Sql): Promise<void> {
   await tx.query(

@@ -34,6 +34,13 @@ export const DrillReport = z.strictObject({
 })
 export type DrillReport = z.output<typeof DrillReport>
 
+/** What a drill found wrong, as one text; null where nothing was. */
+export function faultsOf({ ok, checks }: DrillReport): string | null {
+  if (ok) return null
+  const failed = checks.filter((check) => !check.ok).map(({ name, detail }) => `${name}: ${detail}`)
+  return failed.join(' ') || 'It did not come to its end.'
+}
+
 /** An Ed25519 key out of SIGNING_KEY: HKDF-SHA-256 makes its seed, so that nobody has another secret to keep, and who only verifies needs none. */
 function keyOf(signingKey: string): KeyObject {
   const seed = Buffer.from(hkdfSync('sha256', signingKey, '', 'soma drill reports', 32))

@@ -19,7 +19,7 @@ export const candidates = { lexical: 300, withCommon: 600, withNeighbours: 150, 
 /** From this many memories a scope is searched by its HNSW graphs, below it exactly. */
 export const largeScope = 20_000
 /**
- * Parameters of the HNSW scan: breadth of the search in all graphs of a scope together, the least in one of them, and how many tuples an iterative scan may visit before it gives up. Measured (`bench -- breadth`) on 59,000
+ * Parameters of the HNSW scan: breadth of the search in all graphs of a scope together, the least in one of them, and how many tuples an iterative scan may visit before it gives up. Measured (as `bench -- breadth` does) on 59,000
  * texts by MiniLM: 200 in one graph, 60 in three, six or twelve find 0.992 to 0.999 of the ten nearest; 200 in each of twelve cost 2.7 times as much as 60.
  */
 export const hnsw = { breadth: 200, leastBreadth: 60, maxScanTuples: 40_000 } as const

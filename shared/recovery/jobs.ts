@@ -1,7 +1,7 @@
 import { archiveName, type BackupKey, type BackupReport, backUp, keyAt } from '../backup/index.ts'
 import type { BlobStore } from '../blob/index.ts'
-import { type Database, schemaVersion } from '../db/index.ts'
-import { type DrillOptions, type DrillReport, drill, dropScratch, publicKeyOf, scratches, signReport } from '../drill/index.ts'
+import type { Database } from '../db/index.ts'
+import { type DrillOptions, type DrillReport, drill, dropScratch, faultsOf, publicKeyOf, scratches, signReport } from '../drill/index.ts'
 import { type Keep, listArchives, removable, removeArchive } from './retention.ts'
 import { provedArchives, scratchesInUse, withRun } from './runs.ts'
 import { isDue, noteSchedule } from './schedule.ts'
@@ -75,15 +75,13 @@ export async function runDrill(
     const newest = archive ?? (await listArchives(store, deps.prefix, await installationOf(deps.worker))).findLast(({ whole }) => whole)?.name
     if (newest !== undefined) await told({ archive: newest })
     const report = await drill({ ...deps, store }, { id, archive: newest, signal, onProgress, onScratch: (scratch) => told({ scratch }) })
-    const failed = report.checks.filter(({ ok }) => !ok)
-    const problem = report.ok ? null : failed.map(({ name, detail }) => `${name}: ${detail}`).join(' ') || 'It did not come to its end.'
     const { text, signature } = signReport(report, deps.signingKey)
-    return { archive: report.archive, instant: report.instant, problem, report: text, signature, publicKey: publicKeyOf(deps.signingKey), done: report }
+    return { archive: report.archive, instant: report.instant, problem: faultsOf(report), report: text, signature, publicKey: publicKeyOf(deps.signingKey), done: report }
   })
   return done
 }
 
-/** The drill that is due or asked for; undefined where none is, or the database has grown beyond what may be copied unasked. */
+/** The drill that is due or asked for; undefined where none is. @throws Error when the database has grown beyond what may be copied, as mostGigabytes says */
 export async function dueDrill(deps: Drill & { everyHours: number; mostGigabytes: number }, signal: AbortSignal): Promise<DrillReport | undefined> {
   await noteSchedule(deps.worker, 'drill', deps.everyHours)
   await cleanUp(deps)
@@ -100,6 +98,6 @@ async function refuseTooLarge({ worker, mostGigabytes }: { worker: Database; mos
   const gigabytes = Math.ceil(row?.gigabytes ?? 0)
   if (gigabytes <= mostGigabytes) return
   throw new Error(
-    `The database has ${gigabytes} GB, and a drill needs room for a copy of them and for its write-ahead log: see that there is, and set DRILL_MAX_GB (now ${mostGigabytes}) above that. Nothing was copied (schema ${schemaVersion}).`,
+    `The database has ${gigabytes} GB, and a drill needs room for a copy of them and for its write-ahead log: see that there is, and set DRILL_MAX_GB (now ${mostGigabytes}) above that. Nothing was copied.`,
   )
 }
