@@ -1,7 +1,24 @@
 /** What wakes somebody, as pure data: the rules for Prometheus are made of it (docs/alerts.yaml), and the tests hold it to the metrics and to the runbook. */
 
+import { type Slo, slos } from '../shared/telemetry/index.ts'
+
+export { type Slo, slos }
+
 /** `page`: somebody gets up. `ticket`: somebody looks within the working day. */
 export type Severity = 'page' | 'ticket'
+/**
+ * The same for CloudWatch, on what handlers tell there (shared/telemetry/emf.ts): it is raised while the figure is above, of one metric or of an expression over several. `kind` is their dimension.
+ * Where nothing is told for as long: `missing`, or all is well.
+ */
+export type Alarm = {
+  metrics: Record<string, string>
+  expression?: string
+  kind?: 'backup' | 'drill'
+  above: number
+  statistic: 'Maximum' | 'Minimum' | 'Sum'
+  minutes?: number
+  missing?: true
+}
 export type Alert = {
   name: string
   /** PromQL; it fires where this has a value. */
@@ -12,29 +29,9 @@ export type Alert = {
   summary: string
   /** A heading of docs/runbook.md, as its anchor. */
   runbook: string
+  /** Absent where a stack on AWS has nothing of the kind, or measures it otherwise (lib/alarms). */
+  alarm?: Alarm
 }
-
-/** A promise to callers: the share of requests that are not answered 5xx, and the share that are answered within so many seconds, of those to some endpoints. */
-export type Slo = { name: 'store' | 'recall'; endpoints: readonly string[]; available: number; fast: number; withinSeconds: number; runbook: string }
-
-export const slos: readonly Slo[] = [
-  {
-    name: 'store',
-    endpoints: ['/v1/memories', '/v1/memories/bulk', '/store', '/store_bulk', '/memories'],
-    available: 0.999,
-    fast: 0.95,
-    withinSeconds: 0.75,
-    runbook: 'stores-or-recalls-fail-or-are-slow',
-  },
-  {
-    name: 'recall',
-    endpoints: ['/v1/recall', '/recall', '/recall_batch', '/recall_with_scores', '/hybrid_recall_with_scores', '/keyword_search', '/recall_with_context', '/memories/search'],
-    available: 0.999,
-    fast: 0.95,
-    withinSeconds: 0.5,
-    runbook: 'stores-or-recalls-fail-or-are-slow',
-  },
-]
 
 /**
  * How fast an error budget of thirty days burns, in a long window and still in a short one. A page at 14.4 times (2 % of the budget in an hour) or 6 times (5 % in six hours), a ticket at 3 times
@@ -55,6 +52,7 @@ export const alerts: readonly Alert[] = [
     severity: 'page',
     summary: 'No process of the handler status tells anything: it is down, its database is, or Prometheus does not reach it.',
     runbook: 'nothing-is-scraped',
+    alarm: { metrics: { m: 'status_up' }, statistic: 'Minimum', above: 1, missing: true },
   },
   {
     name: 'SomaOutboxOld',
@@ -63,6 +61,7 @@ export const alerts: readonly Alert[] = [
     severity: 'page',
     summary: 'A change of the tenant {{ $labels.tenant }} has waited for {{ $value | humanizeDuration }} to be published.',
     runbook: 'outbox_pending-grows',
+    alarm: { metrics: { m: 'memory_wal_lag_seconds' }, statistic: 'Maximum', above: 300 },
   },
   {
     name: 'SomaOutboxDead',
@@ -71,6 +70,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: '{{ $value }} events of the tenant {{ $labels.tenant }} cannot be published.',
     runbook: 'rows-are-dead',
+    alarm: { metrics: { m: 'outbox_dead' }, statistic: 'Maximum', above: 0 },
   },
   {
     name: 'SomaIndexLag',
@@ -79,6 +79,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'What is stored waits for {{ $value | humanizeDuration }} until it has a vector. Recall finds it by its words.',
     runbook: 'vectors-lag-behind',
+    alarm: { metrics: { m: 'memory_index_lag_seconds' }, statistic: 'Maximum', above: 60 },
   },
   {
     name: 'SomaConsumerLag',
@@ -95,6 +96,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'Event records fail in {{ $labels.component }} again and again.',
     runbook: 'vectors-lag-behind',
+    alarm: { metrics: { m: 'consumer_process_failure_total' }, statistic: 'Sum', above: 0 },
   },
   {
     name: 'SomaDeadLetters',
@@ -103,6 +105,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: '{{ $value }} records that can never be applied were put aside by {{ $labels.consumer }} within the hour.',
     runbook: 'there-are-dead-letters',
+    alarm: { metrics: { m: 'dead_letters_total' }, statistic: 'Sum', above: 0, minutes: 60 },
   },
   {
     name: 'SomaBreakerOpen',
@@ -111,6 +114,7 @@ export const alerts: readonly Alert[] = [
     severity: 'page',
     summary: '{{ $labels.dependency }} fails and is not asked any more. Recalls are degraded, or events wait.',
     runbook: 'a-breaker-is-open',
+    alarm: { metrics: { m: 'dependency_open' }, statistic: 'Maximum', above: 0 },
   },
   {
     name: 'SomaVectorsDiffer',
@@ -119,6 +123,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'The last check found {{ $value }} vectors of {{ $labels.model }} missing or out of date that it could not mend.',
     runbook: 'it-differs-from-postgres',
+    alarm: { metrics: { m: 'vector_index_unmended' }, statistic: 'Maximum', above: 0 },
   },
   {
     name: 'SomaJournalWaits',
@@ -143,6 +148,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'The job keep-backups has not run for hours: no backup will be written.',
     runbook: 'a-backup-has-failed',
+    alarm: { metrics: { m: 'recovery_looked_seconds' }, statistic: 'Minimum', above: 7200, kind: 'backup' },
   },
   {
     name: 'SomaBackupOld',
@@ -151,6 +157,13 @@ export const alerts: readonly Alert[] = [
     severity: 'page',
     summary: 'The newest good backup is {{ $value | humanizeDuration }} old: so much would be lost now.',
     runbook: 'a-backup-has-failed',
+    alarm: {
+      metrics: { age: 'recovery_age_seconds', every: 'recovery_every_seconds' },
+      expression: 'IF(every > 0, age / every, 0)',
+      kind: 'backup',
+      statistic: 'Maximum',
+      above: 1.5,
+    },
   },
   {
     name: 'SomaBackupFailed',
@@ -159,6 +172,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'The last backup failed, and so did the next try.',
     runbook: 'a-backup-has-failed',
+    alarm: { metrics: { ok: 'recovery_last_ok' }, expression: '1 - ok', kind: 'backup', statistic: 'Minimum', above: 0 },
   },
   {
     name: 'SomaDrillFailed',
@@ -167,6 +181,7 @@ export const alerts: readonly Alert[] = [
     severity: 'page',
     summary: 'The newest backup could not be proved: a restore of it is not what it was.',
     runbook: 'a-drill-has-failed',
+    alarm: { metrics: { ok: 'recovery_last_ok' }, expression: '1 - ok', kind: 'drill', statistic: 'Minimum', above: 0 },
   },
   {
     name: 'SomaDrillOld',
@@ -175,5 +190,12 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'No backup of the last {{ $value | humanizeDuration }} is proved.',
     runbook: 'a-drill-has-failed',
+    alarm: {
+      metrics: { age: 'recovery_age_seconds', every: 'recovery_every_seconds' },
+      expression: 'IF(every > 0, age / every, 0)',
+      kind: 'drill',
+      statistic: 'Maximum',
+      above: 2,
+    },
   },
 ]

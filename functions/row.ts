@@ -10,12 +10,16 @@ type Row = {
   summary: string
   /** Where it may run. */
   hosts: readonly Host[]
+  /** Where a stack puts it although it may run as a function: what it does can take longer than one may run. */
+  prefers?: 'task'
   /** The database login it needs. */
   database: 'app' | 'worker' | 'owner'
   memoryMb: number
   timeoutSeconds: number
   /** The secrets it may read, by the configuration variable they fill. */
   secrets: readonly string[]
+  /** More of them where the stack makes the database: to make its logins, as nobody else does. */
+  newDatabaseSecrets?: readonly string[]
   /** What it may do with the archives in the bucket. */
   archives?: 'write' | 'read'
   /** What it, or whoever has a URL that it signed, may do with the objects of exports and imports in the bucket. */

@@ -3,8 +3,8 @@ import { anywhere, type JobRow, type RecordsRow, vectorSecrets } from './row.ts'
 /** The broker's is needed only where a stage's Kafka asks for a password. */
 const brokerSecrets = ['POSTGRES_WORKER_URL', 'KAFKA_SASL_PASSWORD'] as const
 const worker = { hosts: anywhere, database: 'worker', memoryMb: 1024, timeoutSeconds: 300, secrets: ['POSTGRES_WORKER_URL'] } as const
-/** It restores whole databases, for longer than a Lambda may run. */
-const longRunning = { hosts: ['task', 'local'], timeoutSeconds: 21_600 } as const
+/** It restores whole databases: where they are large, for longer than a function may run. */
+const longRunning = { prefers: 'task', timeoutSeconds: 21_600 } as const
 
 /** The rows of the manifest that no request calls: what takes records, and what runs by schedule or when somebody asks. */
 export const workers: readonly (JobRow | RecordsRow)[] = [
@@ -129,5 +129,14 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     secrets: ['POSTGRES_MIGRATION_URL', 'BACKUP_KEY'],
     archives: 'read',
   },
-  { ...worker, kind: 'job', name: 'migrate', summary: 'brings the schema to the version of this code', database: 'owner', everySeconds: null, secrets: ['POSTGRES_MIGRATION_URL'] },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'migrate',
+    summary: 'brings the schema to the version of this code',
+    database: 'owner',
+    everySeconds: null,
+    secrets: ['POSTGRES_MIGRATION_URL'],
+    newDatabaseSecrets: ['POSTGRES_ADMIN_URL', 'POSTGRES_URL', 'POSTGRES_WORKER_URL'],
+  },
 ]

@@ -1,5 +1,6 @@
-import { CfnOutput, Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { Handler } from './handler.ts'
@@ -21,13 +22,18 @@ const transfersKept = Duration.days(9)
 /** The bucket of the backups, and of exports and imports: private, encrypted, by TLS only, and of the backups it keeps what was replaced or removed. */
 export class Archives extends Construct {
   readonly bucket: Bucket
+  private readonly key: IKey
 
-  constructor(scope: Construct, id: string, { removalPolicy }: Pick<Settings, 'removalPolicy'>) {
+  constructor(scope: Construct, id: string, { settings, key }: { settings: Pick<Settings, 'removalPolicy'>; key: IKey }) {
     super(scope, id)
+    this.key = key
     this.bucket = new Bucket(this, 'Bucket', {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      encryption: BucketEncryption.S3_MANAGED,
+      encryption: BucketEncryption.KMS,
+      encryptionKey: key,
+      // one call to KMS for many objects
+      bucketKeyEnabled: true,
       enforceSSL: true,
       versioned: true,
       lifecycleRules: [
@@ -37,7 +43,7 @@ export class Archives extends Construct {
         // of two rules that fit, the shorter one holds: what was exported is not kept longer than it has to be
         { id: 'transfers', prefix: `${transfersPrefix}/`, expiration: transfersKept, noncurrentVersionExpiration: Duration.days(1) },
       ],
-      removalPolicy: removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
     new CfnOutput(this, 'Name', { value: this.bucket.bucketName, description: 'The bucket of the backups' }).overrideLogicalId('BackupBucket')
   }
@@ -48,11 +54,19 @@ export class Archives extends Construct {
     if (!archives && !transfers) return
     handler.setVariable('BACKUP_BUCKET', this.bucket.bucketName)
     if (archives) handler.setVariable('BACKUP_PREFIX', prefix)
+    const writes = archives === 'write' || transfers?.includes('put')
+    const { region, urlSuffix } = Stack.of(this)
     const statements = [
       ...(archives ? [{ actions: onArchives[archives], resources: [this.bucket.arnForObjects(`${prefix}/*`)] }] : []),
       ...(transfers ? [{ actions: transfers.flatMap((one) => onTransfers[one]), resources: [this.bucket.arnForObjects(`${transfersPrefix}/*`)] }] : []),
       // without a condition on the prefix: under one, S3 would answer 403 for an object that is not there
       { actions: ['s3:ListBucket'], resources: [this.bucket.bucketArn] },
+      // S3 asks for both of whoever writes in parts
+      {
+        actions: ['kms:Decrypt', ...(writes ? ['kms:GenerateDataKey'] : [])],
+        resources: [this.key.keyArn],
+        conditions: { StringEquals: { 'kms:ViaService': `s3.${region}.${urlSuffix}` } },
+      },
     ]
     for (const statement of statements) handler.grantPrincipal.addToPrincipalPolicy(new PolicyStatement(statement))
   }

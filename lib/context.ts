@@ -19,6 +19,7 @@ const Subnets = z
 const keys = {
   stage: { shape: z.enum(stageNames), takes: stageNames.join(', ') },
   compute: { shape: z.enum(computeNames), takes: computeNames.join(', ') },
+  size: { shape: z.enum(['small']).optional(), takes: 'small, which costs next to nothing while nobody asks' },
   image: { shape: z.string().min(1).optional(), takes: 'the URI of a container image, with its tag or digest, or Dockerfile to make it here' },
   vpcId: {
     shape: z

@@ -1,15 +1,15 @@
-import { RemovalPolicy } from 'aws-cdk-lib'
 import type * as ecs from 'aws-cdk-lib/aws-ecs'
 import type * as iam from 'aws-cdk-lib/aws-iam'
+import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type * as lambda from 'aws-cdk-lib/aws-lambda'
-import * as logs from 'aws-cdk-lib/aws-logs'
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import type * as logs from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import type { ManifestRow } from '../functions/manifest.ts'
 import { lambdaFunction } from './lambda.ts'
+import { stageLog } from './logs.ts'
 import type { Network } from './network.ts'
 import type { Target } from './placement.ts'
-import { secretsOf } from './secrets.ts'
+import { type Secrets, secretsOf } from './secrets.ts'
 import type { Settings, Stage } from './settings.ts'
 import { fargateTask } from './task.ts'
 
@@ -22,6 +22,8 @@ export type HandlerProps = {
   stage: Stage
   settings: Settings
   network: Network
+  key: IKey
+  secrets: Secrets
   /** Undefined in a stack without tasks. */
   platform: TaskPlatform | undefined
   /** The folder that holds `<name>/lambda.ts`. */
@@ -41,16 +43,15 @@ export class Handler extends Construct {
     this.row = props.row
     const { row, settings, stage } = props
     // One logical id and one name on either host, so that a change of -c compute keeps the log.
-    const logGroup = new logs.LogGroup(this, 'Log', {
-      logGroupName: `/soma/${stage}/${row.name}`,
-      retention: settings.logRetentionDays,
-      removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-    })
-    const secrets = secretsOf(row, settings).map((name) => ({ name, secret: Secret.fromSecretNameV2(this, name, `${settings.secretPrefix}/${name}`) }))
-    const environment = { STAGE: stage, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
+    const logGroup = stageLog(this, 'Log', { name: `/soma/${stage}/${row.name}`, settings, key: props.key })
+    const secrets = secretsOf(row, settings).map((name) => ({ name, secret: props.secrets.of(this, name) }))
+    const environment = { STAGE: stage, ...settings.variables, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
     const host = { ...props, logGroup, environment }
     this.placed = props.target === 'lambda' ? { on: 'lambda', fn: lambdaFunction(this, host) } : fargateTask(this, host)
-    for (const { secret } of secrets) secret.grantRead(this)
+    props.secrets.grant(
+      this.grantPrincipal,
+      secrets.map(({ secret }) => secret),
+    )
   }
 
   /** The role the handler's own code acts under. */

@@ -10,6 +10,9 @@ import type { HostProps } from './handler.ts'
 /** The embedded Postgres of the local adapter (WASM and native code): never part of a function. */
 export const notBundled = ['@electric-sql/pglite', '@electric-sql/pglite-pgvector', 'fs-native-extensions']
 
+/** As long as a function may run. */
+const longestSeconds = 900
+
 /** Everything else is bundled, the AWS SDK too: the runtime's copy changes without a deployment. */
 const bundling: BundlingOptions = {
   format: OutputFormat.ESM,
@@ -40,7 +43,7 @@ export function lambdaFunction(scope: Construct, { row, settings, network, logGr
     runtime: Runtime.NODEJS_24_X,
     architecture: settings.architecture === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
     memorySize: Math.round(row.memoryMb * settings.memoryMultiplier),
-    timeout: Duration.seconds(row.timeoutSeconds),
+    timeout: Duration.seconds(Math.min(longestSeconds, row.timeoutSeconds)),
     reservedConcurrentExecutions: settings.reservedConcurrency[row.kind] ?? undefined,
     environment: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
     description: row.summary,

@@ -19,7 +19,7 @@ export type PlatformProps = { network: Network; stage: Stage; settings: Settings
 
 /** The cluster and the image of all tasks. `image` is a URI, or `Dockerfile`: made from this checkout's by the deployment; without it: the repository soma-memory, the tag of the stage's name. */
 export function taskPlatform(scope: Construct, props: PlatformProps): TaskPlatform {
-  return { cluster: new ecs.Cluster(scope, 'Cluster', { vpc: props.network.vpc }), image: containerImage(scope, props) }
+  return { cluster: new ecs.Cluster(scope, 'Cluster', { vpc: props.network.vpc, containerInsightsV2: ecs.ContainerInsights.ENABLED }), image: containerImage(scope, props) }
 }
 
 function containerImage(scope: Construct, { stage, settings, image: uri }: PlatformProps): ecs.ContainerImage {
@@ -58,16 +58,22 @@ export function fargateTask(scope: Construct, props: HostProps): Extract<Placed,
     logging: ecs.LogDrivers.awsLogs({ logGroup, streamPrefix: row.name }),
   })
   if (row.kind === 'job') return { on: 'task', definition, container }
+  const { least, most } = settings.tasks
   const service = new ecs.FargateService(scope, 'Service', {
     cluster: platform.cluster,
     taskDefinition: definition,
-    desiredCount: settings.desiredTaskCount,
+    // how many there are is the scaling's business: a deployment that named a number would set them back to it
+    ...(most > least ? {} : { desiredCount: least }),
     minHealthyPercent: 100,
     circuitBreaker: { rollback: true },
     healthCheckGracePeriod: row.kind === 'http' ? Duration.seconds(60) : undefined,
     vpcSubnets: network.subnets,
     securityGroups: [network.handlers],
   })
+  if (most > least) {
+    const scaling = service.autoScaleTaskCount({ minCapacity: least, maxCapacity: most })
+    scaling.scaleOnCpuUtilization('Cpu', { targetUtilizationPercent: 60, scaleInCooldown: Duration.minutes(5), scaleOutCooldown: Duration.minutes(1) })
+  }
   return { on: 'task', definition, container, service }
 }
 

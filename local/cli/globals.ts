@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Config, parseConfig, withSecrets } from '../../shared/config/index.ts'
+import { type Config, parseConfig, secretHosts, withSecrets } from '../../shared/config/index.ts'
 import { createLog, type Log } from '../../shared/telemetry/index.ts'
 import { CommandError } from './failure.ts'
 
@@ -19,7 +19,7 @@ export async function configOf({ dataDir }: Globals, overrides: Record<string, s
   const config = parseConfig({ ...process.env, ...(dataDir ? { SOMA_DATA_DIR: dataDir } : {}), ...overrides })
   if (!Object.keys(config.secretArns).length) return config
   const { fetchSecrets } = await import('../../shared/aws/index.ts')
-  return withSecrets(config, await fetchSecrets(config.secretArns))
+  return withSecrets(config, await fetchSecrets(config.secretArns, secretHosts(config)))
 }
 
 /** For requests answered in this process: whoever can open the database may read it, so no credential is asked for. */

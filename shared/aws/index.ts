@@ -1,5 +1,6 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { secretText } from './secret-form.ts'
 
 export { type BedrockProblem, bedrock, type InvokeModel } from './bedrock.ts'
 export { mskToken } from './msk-token.ts'
@@ -8,8 +9,8 @@ let lambda: LambdaClient | undefined
 let secrets: SecretsManagerClient | undefined
 const lambdaClient = () => (lambda ??= new LambdaClient({}))
 
-/** Fetches secrets by ARN; a secret is the plain text or `{"value": "…"}`. @throws Error that names the variable, never the value */
-export async function fetchSecrets<Name extends string>(arns: Partial<Record<Name, string>>): Promise<Partial<Record<Name, string>>> {
+/** Fetches secrets by ARN: each is plain text, `{"value": "…"}`, or a login, whose host `hosts` may replace. @throws Error that names the variable, never the value */
+export async function fetchSecrets<Name extends string>(arns: Partial<Record<Name, string>>, hosts: Partial<Record<Name, string>> = {}): Promise<Partial<Record<Name, string>>> {
   const entries = Object.entries(arns) as [Name, string][]
   if (!entries.length) return {}
   secrets ??= new SecretsManagerClient({})
@@ -18,21 +19,13 @@ export async function fetchSecrets<Name extends string>(arns: Partial<Record<Nam
     entries.map(async ([name, arn]) => {
       try {
         const answer = await client.send(new GetSecretValueCommand({ SecretId: arn }))
-        return [name, plain(answer.SecretString ?? '')] as const
+        return [name, secretText(answer.SecretString ?? '', hosts[name])] as const
       } catch (cause) {
         throw new Error(`The secret of ${name} cannot be read.`, { cause })
       }
     }),
   )
   return Object.fromEntries(values) as Partial<Record<Name, string>>
-}
-
-function plain(secret: string): string {
-  if (!secret.startsWith('{')) return secret
-  const parsed: unknown = JSON.parse(secret)
-  const value = typeof parsed === 'object' && parsed !== null && 'value' in parsed ? parsed.value : undefined
-  if (typeof value !== 'string') throw new Error('a secret in JSON takes the form {"value": "…"}')
-  return value
 }
 
 /** Invokes a function and waits for its JSON. @throws Error when the function itself failed */

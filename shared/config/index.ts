@@ -32,6 +32,8 @@ const variables = z.object({
   POSTGRES_URL: url('postgres', 'postgresql').optional(),
   POSTGRES_WORKER_URL: url('postgres', 'postgresql').optional(),
   POSTGRES_MIGRATION_URL: url('postgres', 'postgresql').optional(),
+  POSTGRES_ADMIN_URL: url('postgres', 'postgresql').optional(),
+  POSTGRES_HOST: z.string().optional(),
   POSTGRES_POOL_SIZE: count(1, 500).default(10),
   POSTGRES_SSL_ROOT_CERT: z.string().optional(),
   STATEMENT_TIMEOUT_MS: count(100, 600_000).default(15_000),
@@ -59,6 +61,10 @@ const variables = z.object({
   SOMA_API_TOKEN: z.string().min(8).optional(),
   SIGNING_KEY: z.string().min(16).optional(),
   METRICS_TOKEN: z.string().min(8).optional(),
+  METRICS_NAMESPACE: z
+    .string()
+    .regex(/^[A-Za-z0-9._/#-]{1,255}$/, { error: 'takes up to 255 letters, digits and ._/#-' })
+    .optional(),
   BACKUP_BUCKET: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: 'takes the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens' })
@@ -89,6 +95,7 @@ const variables = z.object({
   KAFKA_SASL_PASSWORD: kafkaVariables.KAFKA_SASL_PASSWORD,
   KAFKA_SSL_CA_LOCATION: kafkaVariables.KAFKA_SSL_CA_LOCATION,
   KAFKA_MEMORY_EVENTS_TOPIC: kafkaVariables.KAFKA_MEMORY_EVENTS_TOPIC,
+  KAFKA_MAKE_TOPICS: kafkaVariables.KAFKA_MAKE_TOPICS,
   AWS_REGION: z.string().optional(),
   VECTOR_ENGINE: milvusVariables.VECTOR_ENGINE,
   MILVUS_HOST: milvusVariables.MILVUS_HOST,
@@ -98,6 +105,7 @@ const variables = z.object({
   MILVUS_SSL_CA_LOCATION: milvusVariables.MILVUS_SSL_CA_LOCATION,
   MILVUS_FROM_MEMORIES: milvusVariables.MILVUS_FROM_MEMORIES,
   REDIS_URL: redisVariables.REDIS_URL,
+  REDIS_HOST: z.string().optional(),
   REDIS_SSL_CA_LOCATION: redisVariables.REDIS_SSL_CA_LOCATION,
   RATE_LIMIT_TENANT: limitVariables.RATE_LIMIT_TENANT,
   RATE_LIMIT_KEY: limitVariables.RATE_LIMIT_KEY,
@@ -124,6 +132,7 @@ const secretNames = [
   'POSTGRES_URL',
   'POSTGRES_WORKER_URL',
   'POSTGRES_MIGRATION_URL',
+  'POSTGRES_ADMIN_URL',
   'SOMA_API_TOKEN',
   'SIGNING_KEY',
   'METRICS_TOKEN',
@@ -203,6 +212,11 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
 /** The process's own environment, parsed. */
 export function readConfig(): Config {
   return parseConfig(process.env)
+}
+
+/** The hosts to reach by the logins that secrets hold, where they are not the logins' own: a proxy before Postgres, a Redis whose secret was made before it. */
+export function secretHosts({ POSTGRES_HOST, REDIS_HOST }: Config): Partial<Record<SecretName, string>> {
+  return { ...(POSTGRES_HOST ? { POSTGRES_URL: POSTGRES_HOST, POSTGRES_WORKER_URL: POSTGRES_HOST } : {}), ...(REDIS_HOST ? { REDIS_URL: REDIS_HOST } : {}) }
 }
 
 /** Fills in fetched secrets, with the same checks as if they had been given in the environment. */

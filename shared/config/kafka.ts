@@ -22,6 +22,7 @@ export const kafkaVariables = {
     .regex(/^[A-Za-z0-9._-]{1,245}$/, { error: 'takes up to 245 letters, digits and ._-' })
     .refine((name) => !/^\.+$/.test(name), { error: 'takes a name of more than dots' })
     .default('memory.events'),
+  KAFKA_MAKE_TOPICS: z.enum(['0', '1']).default('0'),
 }
 
 type KafkaValues = z.output<z.ZodObject<typeof kafkaVariables>> & { AWS_REGION?: string | undefined }

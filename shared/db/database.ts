@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { AppError } from '../problem/index.ts'
 import { lostPlanOf, planned } from './plans.ts'
 import { isRetryable, toAppError, unreachableDetail } from './sqlstate.ts'
@@ -41,8 +40,14 @@ export function databaseOver(
   pool: pg.Pool,
   engine: Database['engine'],
   close: () => Promise<void>,
-  { timeoutMs = defaultTimeoutMs, settings = {}, onNoPlans }: { timeoutMs?: number | undefined; settings?: Settings; onNoPlans?: (error: Error) => void } = {},
+  {
+    timeoutMs = defaultTimeoutMs,
+    settings = {},
+    onNoPlans,
+    renew,
+  }: { timeoutMs?: number | undefined; settings?: Settings; onNoPlans?: (error: Error) => void; renew?: Renew } = {},
 ): Database {
+  const connected = () => connect(pool, renew)
   const given = Object.entries(settings).map(([name, value]) => `, set_config('${name}', '${value.replaceAll("'", "''")}', true)`)
   // only where somebody hears that it had to be given up
   let keepsPlans = onNoPlans !== undefined
@@ -61,10 +66,10 @@ export function databaseOver(
   return {
     engine,
     close,
-    transaction: (access, work) => retrying((planLost) => once(pool, started(access, planLost), work), lostPlan),
-    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying((planLost) => single<Row>(pool, started(access, planLost), text, values), lostPlan),
+    transaction: (access, work) => retrying((planLost) => once(connected, started(access, planLost), work), lostPlan),
+    statement: <Row>(access: Access, text: string, values?: unknown[]) => retrying((planLost) => single<Row>(connected, started(access, planLost), text, values), lostPlan),
     maintenance: async (work) => {
-      const client = await connect(pool)
+      const client = await connected()
       try {
         return await work(sqlOf(client))
       } finally {
@@ -73,6 +78,10 @@ export function databaseOver(
     },
   }
 }
+
+type Connected = () => Promise<pg.PoolClient>
+/** Gets the login's present password, for connections from now on; false where it cannot be had. */
+export type Renew = () => Promise<boolean>
 
 /** What a transaction begins with, and the tenant whose plans are kept in it. */
 type Started = { begin: string; kept: number | undefined }
@@ -92,8 +101,8 @@ async function retrying<T>(run: (planLost: boolean) => Promise<T>, lostPlan: (er
   }
 }
 
-async function once<T>(pool: pg.Pool, { begin, kept }: Started, work: (tx: Sql) => Promise<T>): Promise<T> {
-  const client = await connect(pool)
+async function once<T>(connected: Connected, { begin, kept }: Started, work: (tx: Sql) => Promise<T>): Promise<T> {
+  const client = await connected()
   let broken: Error | undefined
   try {
     // begin travels with the first statement where the connection can. Its own failure aborts what follows, so it is told first
@@ -117,11 +126,11 @@ async function once<T>(pool: pg.Pool, { begin, kept }: Started, work: (tx: Sql) 
 }
 
 /** Sends begin, the statement and commit without waiting in between. A statement that fails makes that commit a rollback. */
-async function single<Row>(pool: pg.Pool, started: Started, text: string, values: unknown[] = []): Promise<Row[]> {
-  const client = await connect(pool)
+async function single<Row>(connected: Connected, started: Started, text: string, values: unknown[] = []): Promise<Row[]> {
+  const client = await connected()
   if (!pipelines(client)) {
     client.release()
-    return once(pool, started, (tx) => tx.query<Row>(text, values))
+    return once(connected, started, (tx) => tx.query<Row>(text, values))
   }
   let broken: Error | undefined
   try {
@@ -159,10 +168,12 @@ function sqlOf(client: pg.ClientBase, kept?: number): Sql {
   }
 }
 
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+/** A password that is not taken any more may have been rotated: it is asked for anew, and tried once. */
+async function connect(pool: pg.Pool, renew?: Renew): Promise<pg.PoolClient> {
   try {
     return await pool.connect()
   } catch (cause) {
+    if (renew && cause instanceof Error && 'code' in cause && cause.code === '28P01' && (await renew())) return connect(pool)
     throw new AppError('unavailable', unreachableDetail, { cause, retryAfterSeconds: 2 })
   }
 }
@@ -188,42 +199,4 @@ export async function assertSafeRole(db: Database, role: Role): Promise<{ loginI
     })
   if (!row || row.unsafe || row.owns || row.name !== role) throw refuse(row?.name)
   return { loginIsSafe: !row.login_unsafe }
-}
-
-/** Opens a pool on a real Postgres. `max` connections; a wait over 5 s for one is an `unavailable`. */
-export function openPostgres(options: {
-  url: string
-  max: number
-  sslRootCert?: string
-  statementTimeoutMs?: number
-  settings?: Settings
-  onError: (error: Error) => void
-  /** Plans are kept from transaction to transaction where this is given. It is told once when they cannot be: behind a pooler without prepared statements. */
-  onNoPlans?: (error: Error) => void
-}): Database {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.max,
-    connectionTimeoutMillis: 5_000,
-    idleTimeoutMillis: 60_000,
-    maxLifetimeSeconds: 3_600,
-    // statements are sent as they come and not one by one after each answer
-    pipeline: true,
-    allowExitOnIdle: true,
-    ...(options.sslRootCert ? { ssl: { ca: certificateOf(options.sslRootCert), rejectUnauthorized: true } } : {}),
-  })
-  pool.on('error', options.onError)
-  // the pool listens to idle connections only. One that is lost during a query rejects the query and says it here too, and an error event that nobody
-  // listens to ends the process: a restart of the database must not be a restart of the server
-  pool.on('connect', (client) => client.on('error', () => {}))
-  return databaseOver(pool, 'postgres', () => pool.end(), {
-    timeoutMs: options.statementTimeoutMs,
-    ...(options.settings ? { settings: options.settings } : {}),
-    ...(options.onNoPlans ? { onNoPlans: options.onNoPlans } : {}),
-  })
-}
-
-/** POSTGRES_SSL_ROOT_CERT is a file's path, or the PEM text itself as a secret store gives it. */
-function certificateOf(given: string): string {
-  return given.trimStart().startsWith('-----BEGIN') ? given : readFileSync(given, 'utf8')
 }

@@ -1,7 +1,11 @@
 /** The three kinds of handler. A host (Lambda, task, local) is an adapter around one of them; a handler never knows where it runs. */
 
 /** An HTTP endpoint: a function from a web-standard Request to a Response (a Hono app). */
-export type HttpHandler = { fetch(request: Request): Response | Promise<Response> }
+export type HttpHandler = {
+  fetch(request: Request): Response | Promise<Response>
+  /** Reads what it knows of the whole installation, for metrics that nobody scrapes. */
+  measure?(): Promise<void>
+}
 
 /** One record of an event stream, as every transport (in-process bus, Lambda invoke, Kafka) hands it over. */
 export type EventRecord = {

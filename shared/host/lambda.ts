@@ -32,26 +32,40 @@ async function start(need: Need): Promise<Runtime> {
 
 /** An HTTP handler behind API Gateway (payload 1.0 or 2.0) or an ALB. */
 export function lambdaHttp(build: (runtime: Runtime) => HttpHandler) {
-  const load = once('app', (runtime) => ({ handle: awsHandler(build(runtime)), wakesSent: runtime.wakesSent, meter: runtime.meter }))
+  const load = once('app', (runtime) => {
+    const handler = build(runtime)
+    return { handler, handle: awsHandler(handler), wakesSent: runtime.wakesSent, meter: runtime.meter, tell: runtime.tell }
+  })
   return async (event: unknown, context: unknown) => {
-    const { handle, wakesSent, meter } = await load()
+    const { handler, handle, wakesSent, meter, tell } = await load()
+    if (isMeasure(event)) {
+      await handler.measure?.()
+      return tell(true)
+    }
     const answer = await handle(event, context)
     // the sandbox is frozen once it has answered: a wake-up still on its way, or a count, would wait for a next request that may never come
-    await Promise.all([wakesSent(), meter.flushBeforeFreeze()])
+    await Promise.all([wakesSent(), meter.flushBeforeFreeze(), tell()])
     return answer
   }
 }
+
+/** What the schedule of a handler that measures sends; no API and no load balancer sends an event of this form. */
+const isMeasure = (event: unknown): boolean => typeof event === 'object' && event !== null && 'measure' in event && event.measure === true
 
 /**
  * A record handler: takes `{records}` of a drain and answers `{failures:[{index, message, poison, away?}]}`, or takes what an event source of MSK or Kafka sends and
  * answers `{batchItemFailures}`.
  */
 export function lambdaRecords(row: Omit<Subscriber, 'handler'>, build: (runtime: Runtime) => RecordHandler) {
-  const load = once('worker', (runtime) => ({ handler: build(runtime), bury: buryOf(runtime, row.name), log: runtime.log }))
+  const load = once('worker', (runtime) => ({ handler: build(runtime), bury: buryOf(runtime, row.name), log: runtime.log, tell: runtime.tell }))
   return async (event: unknown) => {
-    const { handler, bury, log } = await load()
-    if (!isKafkaEvent(event)) return applyRecords(handler, event)
-    return applyKafkaEvent({ ...row, handler, bury, onFailure: (place, error) => log.warn({ ...place, err: error }, 'records are tried again from here') }, event)
+    const { handler, bury, log, tell } = await load()
+    try {
+      if (!isKafkaEvent(event)) return await applyRecords(handler, event)
+      return await applyKafkaEvent({ ...row, handler, bury, onFailure: (place, error) => log.warn({ ...place, err: error }, 'records are tried again from here') }, event)
+    } finally {
+      await tell()
+    }
   }
 }
 
@@ -65,6 +79,13 @@ function buryOf({ kafka }: Runtime, handler: string): Bury {
 
 /** A job: runs until it is done or the function's time is nearly up; the next run resumes. */
 export function lambdaJob(need: Need, build: (runtime: Runtime) => JobHandler) {
-  const load = once(need, build)
-  return async (_event: unknown, context: Context): Promise<JobReport> => (await load())(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
+  const load = once(need, (runtime) => ({ run: build(runtime), tell: runtime.tell }))
+  return async (_event: unknown, context: Context): Promise<JobReport> => {
+    const { run, tell } = await load()
+    try {
+      return await run(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
+    } finally {
+      await tell()
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { fetchSecrets, invokeAsync, invokeFunction } from '../aws/index.ts'
 import { type Breakers, createBreakers } from '../breaker/index.ts'
 import { breakingPublisher, type Publisher } from '../bus/index.ts'
-import { type Config, ConfigError, kafkaConnection, withSecrets } from '../config/index.ts'
+import { type Config, ConfigError, kafkaConnection, type SecretName, secretHosts, withSecrets } from '../config/index.ts'
 import { assertSafeRole, assertSchema, type Database, openPostgres, type Settings } from '../db/index.ts'
 import { createEmbedder, createNextEmbedder, type Embedder } from '../embed/index.ts'
 import { type Kafka, openKafka } from '../kafka/index.ts'
@@ -14,6 +14,7 @@ import { createReadMeter, type ReadMeter } from '../usage/index.ts'
 import type { Engine } from '../vector/index.ts'
 import type { RunningJournal } from './journal.ts'
 import { redisOf, withRedis } from './redis.ts'
+import { type Tell, teller } from './tell.ts'
 import { vectorEngineOf } from './vector-engine.ts'
 
 /** Everything a handler's deps are taken from. Connections open on first use. */
@@ -48,6 +49,7 @@ export type Runtime = {
   limiter: Limiter
   /** Shares this process among the tenants that ask it. */
   turns: Turns
+  tell: Tell
   /** Takes appends while the database is down: where JOURNAL_DIR is set, in the process that stores. */
   journal?: RunningJournal
   /** Where the drain publishes to when it is not by invocation: the broker, or the local adapter's bus. */
@@ -58,7 +60,7 @@ export type Need = 'app' | 'worker' | 'owner'
 
 /** The runtime of a deployed handler: real Postgres, secrets by ARN. @throws ConfigError, or Error when the database refuses */
 export async function deployedRuntime(given: Config, need: Need): Promise<Runtime> {
-  const config = withSecrets(given, await fetchSecrets(given.secretArns))
+  const config = withSecrets(given, await fetchSecrets(given.secretArns, secretHosts(given)))
   const log = createLog(config.LOG_LEVEL)
   const databases = openDatabases(config, log)
   if (need !== 'owner') {
@@ -105,6 +107,7 @@ export function assembleRuntime(
     redis,
     limiter: createLimiter({ redis, prefix: keyPrefix(databases.app), onRefused: (limit) => metrics.requestsLimited.inc({ limit }) }),
     turns: createTurns(config.POSTGRES_POOL_SIZE),
+    tell: teller(config, metrics),
     ...(publisher ? { publisher } : {}),
   }
 }
@@ -142,7 +145,7 @@ function brokerOf(config: Config, log: Log, metrics: Metrics): Kafka | undefined
 /** One pool a distinct URL; the worker and the owner fall back to POSTGRES_URL. */
 export function openDatabases(config: Config, log: Log): Databases {
   const opened = new Map<string, Database>()
-  const open = (url: string | undefined, variable: string): Database => {
+  const open = (url: string | undefined, variable: SecretName): Database => {
     if (!url) throw new ConfigError(`${variable} is missing: a deployed handler needs a Postgres.`)
     const known = opened.get(url)
     if (known) return known
@@ -155,16 +158,25 @@ export function openDatabases(config: Config, log: Log): Databases {
       onNoPlans: (error) =>
         log.warn({ err: error }, 'the pooler before the database keeps no prepared statements (PgBouncer: max_prepared_statements): recalls are planned each time'),
       ...(config.POSTGRES_SSL_ROOT_CERT ? { sslRootCert: config.POSTGRES_SSL_ROOT_CERT } : {}),
+      ...freshUrl(config, variable),
     })
     opened.set(url, database)
     return database
   }
-  const app = open(config.POSTGRES_URL ?? config.POSTGRES_WORKER_URL ?? config.POSTGRES_MIGRATION_URL, 'POSTGRES_URL')
+  const of = (variable: 'POSTGRES_URL' | 'POSTGRES_WORKER_URL' | 'POSTGRES_MIGRATION_URL') => open(config[variable], variable)
+  const given = (['POSTGRES_URL', 'POSTGRES_WORKER_URL', 'POSTGRES_MIGRATION_URL'] as const).find((variable) => config[variable] !== undefined)
+  const app = of(given ?? 'POSTGRES_URL')
   return {
     app,
-    worker: config.POSTGRES_WORKER_URL ? open(config.POSTGRES_WORKER_URL, 'POSTGRES_WORKER_URL') : app,
-    owner: config.POSTGRES_MIGRATION_URL ? open(config.POSTGRES_MIGRATION_URL, 'POSTGRES_MIGRATION_URL') : app,
+    worker: config.POSTGRES_WORKER_URL ? of('POSTGRES_WORKER_URL') : app,
+    owner: config.POSTGRES_MIGRATION_URL ? of('POSTGRES_MIGRATION_URL') : app,
   }
+}
+
+/** A URL that came by ARN is fetched again when its password is refused. */
+function freshUrl(config: Config, variable: SecretName): { freshUrl?: () => Promise<string | undefined> } {
+  const arn = config.secretArns[variable]
+  return arn === undefined ? {} : { freshUrl: async () => (await fetchSecrets({ [variable]: arn }, secretHosts(config)))[variable] }
 }
 
 /** FUNCTION_<NAME> is a Lambda function's name, or the URL of a task. */

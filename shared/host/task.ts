@@ -62,6 +62,7 @@ export async function jobTask(need: Need, build: (runtime: Runtime) => JobHandle
     runtime.log.error({ err: error }, 'job failed')
     process.exitCode = 1
   } finally {
+    await runtime.tell()
     await closeAll(runtime)
   }
 }
@@ -83,6 +84,7 @@ const tellsMetrics = (handler: HttpHandler & { routes?: { path: string }[] }): b
 /** Only the login that the handler works with counts: a worker's may not act as soma_app. */
 function withHealth(runtime: Runtime, need: 'app' | 'worker', handler: HttpHandler, consumer?: RunningConsumer): HttpHandler {
   return {
+    ...(handler.measure ? { measure: () => handler.measure?.() ?? Promise.resolve() } : {}),
     async fetch(request) {
       const { pathname } = new URL(request.url)
       if (pathname === '/healthz') return Response.json({ status: 'ok' })
@@ -98,10 +100,21 @@ function withHealth(runtime: Runtime, need: 'app' | 'worker', handler: HttpHandl
   }
 }
 
+/** What a scrape would have read, for CloudWatch. */
+function tellEachMinute({ config, tell, log }: Runtime, { measure }: HttpHandler): void {
+  if (!config.METRICS_NAMESPACE) return
+  const measured = async () => {
+    await measure?.().catch((error) => log.warn({ err: error }, 'what the metrics tell of the installation could not be read'))
+    await tell(measure !== undefined)
+  }
+  setInterval(() => void measured(), 60_000).unref()
+}
+
 async function listen(runtime: Runtime, handler: HttpHandler): Promise<void> {
   const { HOST: hostname, PORT: port } = runtime.config
   const server = serve({ fetch: (request) => handler.fetch(request), hostname, port, serverOptions }, () => runtime.log.info({ hostname, port }, 'listening'))
   void tellWhatIsAway(runtime)
+  tellEachMinute(runtime, handler)
   endIdleConnections(server)
   const end = () => {
     const timer = setTimeout(() => process.exit(0), drainMs).unref()

@@ -84,6 +84,10 @@ export function createMetrics() {
       for (const fill of fills) fill()
       return registry.metrics()
     },
+    samples() {
+      for (const fill of fills) fill()
+      return registry.getMetricsAsJSON()
+    },
     contentType: registry.contentType,
   }
 }

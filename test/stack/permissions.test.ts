@@ -17,7 +17,7 @@ describe.each(computeNames)('compute %s', (compute) => {
   test.each(manifest)('$name reads exactly the secrets of its row, and knows them by ARN', (row) => {
     const { name } = row
     // a broker's password where there is a broker: kafka.test.ts
-    const secrets = row.secrets.filter((secret) => !['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'MILVUS_TOKEN', 'EMBEDDING_NEXT_API_KEY'].includes(secret))
+    const secrets = row.secrets.filter((secret) => !['KAFKA_SASL_PASSWORD', 'REDIS_URL', 'MILVUS_TOKEN', 'EMBEDDING_API_KEY', 'EMBEDDING_NEXT_API_KEY'].includes(secret))
     expect(secretNames(allows(synthesised.statements(name), 'secretsmanager:GetSecretValue')).sort()).toEqual([...secrets].sort())
     const environment = synthesised.environment(name)
     const variables = Object.keys(environment).filter((variable) => variable.endsWith('_SECRET_ARN'))
@@ -26,7 +26,7 @@ describe.each(computeNames)('compute %s', (compute) => {
   })
 
   test('where the stage has a Redis, what serves requests may read its URL, and nothing else may', () => {
-    const withRedis = synth({ compute, settings: { redis: true } })
+    const withRedis = synth({ compute, settings: { redis: 'given' } })
     const readers = manifest.filter(({ name }) => secretNames(allows(withRedis.statements(name), 'secretsmanager:GetSecretValue')).includes('REDIS_URL'))
     expect(readers).toEqual(manifest.filter((row) => row.kind === 'http'))
     for (const { name } of readers) expect(withRedis.environment(name)).toHaveProperty('REDIS_URL_SECRET_ARN')
@@ -41,6 +41,13 @@ describe.each(computeNames)('compute %s', (compute) => {
       expect(withMilvus.environment(name)).toMatchObject({ VECTOR_ENGINE: 'milvus', MILVUS_HOST: 'milvus.internal', MILVUS_PORT: '19530', MILVUS_TLS: '1' })
     const open = synth({ compute, settings: { milvus: { ...milvus, token: false } } })
     for (const { name } of manifest) expect(open.environment(name)).not.toHaveProperty('MILVUS_TOKEN_SECRET_ARN')
+  })
+
+  test('where an embedding service is asked, what embeds may read its key, and nothing else may', () => {
+    const asking = synth({ compute, settings: { variables: { EMBEDDER: 'http', EMBEDDING_URL: 'https://embed.internal', EMBEDDING_MODEL: 'm' } } })
+    const readers = manifest.filter(({ name }) => secretNames(allows(asking.statements(name), 'secretsmanager:GetSecretValue')).includes('EMBEDDING_API_KEY'))
+    expect(readers.map(({ name }) => name).sort()).toEqual(['guide', 'index-vectors', 'recall', 'reembed', 'verify-index'])
+    for (const { name } of manifest) expect(asking.environment(name)).toMatchObject({ EMBEDDER: 'http', EMBEDDING_MODEL: 'm' })
   })
 
   test('while another embedding model is introduced, what embeds may read its key, and nothing else may', () => {
@@ -73,7 +80,12 @@ describe.each(computeNames)('compute %s', (compute) => {
     const wanted = new Map<string, unknown[]>()
     for (const action of inArchives[archives] as string[]) wanted.set(action, [under('backups')])
     for (const action of transfers.flatMap((one) => inTransfers[one])) wanted.set(action, [...(wanted.get(action) ?? []), under('transfers')])
-    if (wanted.size) wanted.set('s3:ListBucket', [arn])
+    if (wanted.size) {
+      const key = { 'Fn::GetAtt': [ofType(synthesised.resources, 'AWS::KMS::Key')[0]?.[0], 'Arn'] }
+      wanted.set('s3:ListBucket', [arn])
+      wanted.set('kms:Decrypt', [key])
+      if (wanted.has('s3:PutObject')) wanted.set('kms:GenerateDataKey', [key])
+    }
     expect(other.sort()).toEqual([...wanted.keys()].sort())
     for (const [action, resources] of wanted) expect(allows(statements, action)).toEqual(resources)
     const { BACKUP_BUCKET, BACKUP_PREFIX } = synthesised.environment(name)

@@ -39,7 +39,9 @@ function emptyEntries(): string {
 }
 const entries = entriesExist ? functionsRoot : emptyEntries()
 
-export type SynthOptions = { stage?: Stage; compute?: Compute; context?: Record<string, unknown>; settings?: Partial<Settings>; bundle?: boolean }
+/** What a stack is told of services that somebody has: with `own` it makes them itself, as the stage says. */
+const given = { database: null, kafka: null, redis: null, firewall: null } as const
+export type SynthOptions = { stage?: Stage; compute?: Compute; context?: Record<string, unknown>; settings?: Partial<Settings>; bundle?: boolean; own?: boolean }
 export type Synthesised = ReturnType<typeof synthesise>
 const made = new Map<string, Synthesised>()
 
@@ -51,12 +53,13 @@ export function synth(options: SynthOptions = {}): Synthesised {
   return found
 }
 
-function synthesise({ stage = 'dev', compute = 'lambda', context = {}, settings = {}, bundle = false }: SynthOptions) {
+function synthesise({ stage = 'dev', compute = 'lambda', context = {}, settings = {}, bundle = false, own = false }: SynthOptions) {
   const outdir = temporary()
   const app = new App({ outdir, context: { ...cdk.context, stage, compute, ...context, ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }) } })
-  const stack = new SomaStack(app, { context: readContext(app.node), functionsRoot: entries, settings: { ...settingsOf(stage), ...settings } })
+  const stack = new SomaStack(app, { context: readContext(app.node), functionsRoot: entries, settings: { ...settingsOf(stage), ...(own ? {} : given), ...settings } })
   const template = Template.fromStack(stack)
   const resources: Record<string, Json> = template.toJSON().Resources
+  const alarms: Record<string, Json> = Template.fromStack(stack.alarms).toJSON().Resources
   const placed = (name: string) => {
     const handler = stack.handlers.get(name)
     if (!handler) throw new Error(`The stack has no handler ${name}.`)
@@ -67,6 +70,7 @@ function synthesise({ stage = 'dev', compute = 'lambda', context = {}, settings 
     stack,
     template,
     resources,
+    alarms,
     outdir,
     logicalId,
     placed,
