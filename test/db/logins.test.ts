@@ -55,6 +55,8 @@ describe.each(servers)('a database that nobody has prepared, on %s', (_name, ser
       await client.query(`create role ${names.admin} login createrole createdb password 'admin-password'`)
       await client.query(`create database ${database} owner ${names.admin}`)
     })
+    // which RDS lets its master user do, and a server as it comes does not
+    await asAdmin(Object.assign(new URL(serverUrl), { pathname: `/${database}` }).href, (client) => client.query('create extension vector'))
     const admin = at(first).openAdmin()
     await prepareDatabase(admin, loginOf(at(first).migrator))
     await admin.close()

@@ -30,7 +30,8 @@ const missing = [...(runtime ? [] : ['LAMBDA_RUNTIME_PATH']), ...(postgres ? [] 
 let stack: Synthesised
 // 22 runs of esbuild, one after the other
 beforeAll(() => {
-  stack = synth({ bundle: true })
+  // where all rests, whatever may be a function is one
+  stack = synth({ bundle: true, settings: { rests: true } })
 }, 300_000)
 const functions = new Map<string, LambdaFunction>()
 const invoke = (name: string, event: unknown): Promise<unknown> => {
@@ -60,7 +61,7 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
     for (const { name, timeoutSeconds } of rows) {
       const deployed = asDeployed(stack, name)
       const objects = bucket && 'BACKUP_BUCKET' in deployed ? { ...s3Environment(s3 as string), BACKUP_BUCKET: bucket } : {}
-      const environment = { ...deployed, ...services.environment, ...credentials, ...objects, LOG_LEVEL: 'error' }
+      const environment = { ...deployed, ...services.environment, ...credentials, ...objects, LOG_LEVEL: 'error', METRICS_NAMESPACE: 'Soma/test' }
       functions.set(name, await lambdaFunction(runtime, { name, bundle: bundleOf(name), timeoutSeconds, environment }))
     }
     close = opened.close
@@ -120,9 +121,24 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
       expect([name, await invoke(name, {})]).toEqual([name, expect.objectContaining({ remaining: false })])
   })
 
-  test('no function has written an error', () => {
-    for (const [name, one] of functions) expect([name, one.said()]).toEqual([name, ''])
+  test('functions tell CloudWatch what they did, and status what the database knows when it is told to measure', async () => {
+    await invoke('status', { measure: true })
+    const told = (name: string) =>
+      said(name)
+        .filter((line) => line.startsWith('{"_aws"'))
+        .map((line) => JSON.parse(line))
+    // what it has written reaches us a moment after its answer
+    await expect.poll(() => told('status').find((line) => 'status_up' in line)).toMatchObject({ status_up: 1, outbox_dead: 0, memory_wal_lag_seconds: expect.any(Number) })
+    expect(told('store').filter(({ slo }) => slo === 'store').length).toBeGreaterThan(0)
+    expect(told('recall')[0]).toMatchObject({ _aws: { CloudWatchMetrics: [{ Namespace: 'Soma/test', Dimensions: [['slo']] }] }, slo: 'recall', requests: 1 })
+    expect(told('index-vectors').some((line) => line.consumer_messages_consumed_total > 0)).toBe(true)
   })
+
+  test('no function has written an error', () => {
+    for (const name of functions.keys()) expect([name, said(name).filter((line) => !line.startsWith('{"_aws"'))]).toEqual([name, []])
+  })
+
+  const said = (name: string) => functions.get(name)?.said().split('\n').filter(Boolean) ?? []
 })
 
 describe.skipIf(missing.length > 0 || !broker || !scram)(
