@@ -216,3 +216,27 @@ describe.skipIf(!promtool)(`their queries in promtool${promtool ? '' : ' (skippe
     expect(status, said).toBe(0)
   })
 })
+
+const decoder = requireService('GRAFANA_DECODER_PATH')
+describe.skipIf(!decoder)(`Grafana's own types${decoder ? '' : ' (skipped: no GRAFANA_DECODER_PATH)'}`, () => {
+  const read = (...paths: string[]) => spawnSync(decoder as string, paths, { encoding: 'utf8' })
+
+  test('read every dashboard, strictly', () => {
+    const { status, stderr } = read(...files.map((name) => join(folder, name)))
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test.each(['"templating": {', '"gridPos": {', '"fieldConfig": {', '"defaults": {', '"custom": {', '"reduceOptions": {', '"targets": [\n        {'])(
+    'refuse a field that they have not, in %s',
+    (place) => {
+      const home = mkdtempSync(join(tmpdir(), 'soma-decoder-'))
+      const path = join(home, 'wrong.json')
+      const text = readFileSync(join(folder, 'service.json'), 'utf8')
+      expect(text).toContain(place)
+      writeFileSync(path, text.replace(place, `${place} "colour": "mauve",`))
+      const { status, stderr } = read(path)
+      rmSync(home, { recursive: true })
+      expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('colour') })
+    },
+  )
+})
