@@ -9,7 +9,9 @@ const windows = [...new Set(burns.flatMap(({ long, short }) => [short, long]))]
 /** So many requests have to be bad before anybody is told: of few requests one is a large share. */
 const leastBad = 10
 
-type Kind = 'failed' | 'slow'
+/** What a request can be that uses up a budget. */
+export const kinds = ['failed', 'slow'] as const
+export type Kind = (typeof kinds)[number]
 type Rule = { record: string; expr: string } | { alert: string; expr: string; for?: string; labels: Record<string, string>; annotations: Record<string, string> }
 
 /** The rule file. The shares of requests that failed or were slow are recorded for each window; the alerts compare those. */
@@ -21,11 +23,11 @@ export function alertsText(): string {
 export function alertGroups(): { name: string; rules: Rule[] }[] {
   const shares = slos.flatMap((slo) =>
     windows.flatMap((window) => [
-      ...(['failed', 'slow'] as const).map((kind) => ({ record: shareName(slo, kind, window), expr: shareOf(slo, kind, window) })),
-      { record: countName(slo, window), expr: `sum(increase(api_requests_total{${some(slo)}}[${window}]))` },
+      ...kinds.map((kind) => ({ record: shareName(slo, kind, window), expr: shareOf(slo, kind, window) })),
+      { record: countName(slo, window), expr: `sum(increase(api_requests_total{${matchersOf(slo)}}[${window}]))` },
     ]),
   )
-  const budgets = slos.flatMap((slo) => (['failed', 'slow'] as const).flatMap((kind) => (['page', 'ticket'] as const).map((severity) => burnAlert(slo, kind, severity))))
+  const budgets = slos.flatMap((slo) => kinds.flatMap((kind) => (['page', 'ticket'] as const).map((severity) => burnAlert(slo, kind, severity))))
   return [
     { name: 'soma-shares', rules: shares },
     { name: 'soma-promises', rules: budgets.map(ruleOf) },
@@ -33,18 +35,24 @@ export function alertGroups(): { name: string; rules: Rule[] }[] {
   ]
 }
 
-const some = ({ endpoints }: Slo) => `endpoint=~"${endpoints.join('|')}",method=~"GET|POST"`
+/** Which requests a promise is about. */
+export const matchersOf = ({ endpoints }: Slo): string => `endpoint=~"${endpoints.join('|')}",method=~"GET|POST"`
 const countName = ({ name }: Slo, window: string) => `soma:${name}:requests_${window}`
-const shareName = ({ name }: Slo, kind: Kind, window: string) => `soma:${name}_${kind}:share_${window}`
+/** The recorded share of the requests that failed or were slow, for a window of `burns`. */
+export const shareName = ({ name }: Slo, kind: Kind, window: string): string => `soma:${name}_${kind}:share_${window}`
 
-function shareOf(slo: Slo, kind: Kind, window: string): string {
-  const rate = (metric: string, more = '') => `sum(rate(${metric}{${some(slo)}${more}}[${window}]))`
+/** The same, asked of the metrics themselves, for any window. */
+export function shareOf(slo: Slo, kind: Kind, window: string): string {
+  const rate = (metric: string, more = '') => `sum(rate(${metric}{${matchersOf(slo)}${more}}[${window}]))`
   if (kind === 'failed') return `(${rate('api_requests_total', ',status=~"5.."')} or vector(0)) / ${rate('api_requests_total')}`
   return `1 - ${rate('api_request_latency_seconds_bucket', `,le="${slo.withinSeconds}"`)} / ${rate('api_request_latency_seconds_count')}`
 }
 
+/** The share that may fail, or be slow. */
+export const budgetOf = ({ available, fast }: Slo, kind: Kind): number => Number((1 - (kind === 'failed' ? available : fast)).toPrecision(6))
+
 function burnAlert(slo: Slo, kind: Kind, severity: Alert['severity']): Alert {
-  const budget = kind === 'failed' ? 1 - slo.available : 1 - slo.fast
+  const budget = budgetOf(slo, kind)
   const over = (window: string, factor: number) => `${shareName(slo, kind, window)} > ${Number((factor * budget).toPrecision(6))}`
   const expr = burns
     .filter((one) => one.severity === severity)

@@ -1,13 +1,10 @@
 /** Keeps docs/kubernetes equal to the manifest: `node local/kubernetes/render.ts` rewrites it, `--check` exits 1 when it differs. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
+import { keepRendered } from '../rendered-folder.ts'
 import { image, type KubeObject, namespace } from './parts.ts'
 import { externalSecrets } from './secrets.ts'
 import { ground, monitoring, network } from './surroundings.ts'
 import { jobs, migration, services } from './workloads.ts'
-
-const folder = fileURLToPath(new URL('../../docs/kubernetes/', import.meta.url))
 
 /** The objects by the file that they are in, in the order in which they are applied. */
 export function renderedObjects(): Record<string, KubeObject[]> {
@@ -41,22 +38,7 @@ export function renderedFiles(): Record<string, string> {
   return { ...Object.fromEntries(files), 'kustomization.yaml': `${head}${stringify(kustomization)}` }
 }
 
-function main(check: boolean): number {
-  const files = renderedFiles()
-  mkdirSync(folder, { recursive: true })
-  const there = readdirSync(folder)
-  const differing = [
-    ...Object.keys(files).filter((name) => !there.includes(name) || readFileSync(`${folder}${name}`, 'utf8') !== files[name]),
-    ...there.filter((name) => files[name] === undefined),
-  ]
-  if (!differing.length) return 0
-  if (check) {
-    console.error(`docs/kubernetes differs from functions/manifest.ts (${differing.join(', ')}): run \`npx node local/kubernetes/render.ts\`.`)
-    return 1
-  }
-  for (const name of there) if (files[name] === undefined) rmSync(`${folder}${name}`)
-  for (const [name, text] of Object.entries(files)) writeFileSync(`${folder}${name}`, text)
-  return 0
+if (import.meta.main) {
+  const rendered = { folder: 'docs/kubernetes', files: renderedFiles(), source: 'functions/manifest.ts', program: 'local/kubernetes/render.ts' }
+  process.exitCode = keepRendered(rendered, process.argv.includes('--check'))
 }
-
-if (import.meta.main) process.exitCode = main(process.argv.includes('--check'))

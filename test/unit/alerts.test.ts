@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { alerts, slos } from '../../functions/alerts.ts'
 import { alertGroups, alertsText } from '../../local/alerts.ts'
 import { createMetrics } from '../../shared/telemetry/index.ts'
+import { runbookAnchors } from '../support/runbook.ts'
 import { requireService } from '../support/services.ts'
 
 const file = 'docs/alerts.yaml'
@@ -20,16 +21,7 @@ describe('the alerts', () => {
   })
 
   test('have names of their own, a severity, a summary, and a chapter of the runbook that is there', () => {
-    const anchors = readFileSync('docs/runbook.md', 'utf8')
-      .split('\n')
-      .filter((line) => line.startsWith('#'))
-      .map((line) =>
-        line
-          .replace(/^#+ /, '')
-          .toLowerCase()
-          .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
-          .replaceAll(' ', '-'),
-      )
+    const anchors = runbookAnchors()
     expect(new Set(alerting.map(({ alert }) => alert)).size).toBe(alerting.length)
     for (const { alert, labels, annotations } of alerting) {
       expect([alert, labels?.severity]).toEqual([alert, expect.stringMatching(/^(page|ticket)$/)])

@@ -137,6 +137,12 @@ const fences: Record<string, Fence> = {
   'rate-limiter-flexible': vendor('rate-limiter-flexible', /rate-limiter-flexible lives in/, ['shared/limit'], ['shared/redis', 'shared/http', 'functions/store']),
   stemmers: vendor('wink-porter2-stemmer', /stemmers live in/, ['shared/text'], ['shared/recall']),
   commander: vendor('commander', /commander lives in/, ['bin', 'local/cli'], ['local', 'shared/config']),
+  "Grafana's builders": vendor(
+    '@grafana/grafana-foundation-sdk/dashboard',
+    /builders live in local\/dashboards/,
+    ['local/dashboards'],
+    ['local', 'functions/status', 'shared/telemetry'],
+  ),
   'the environment': {
     says: /noProcessEnv/,
     refuses: ['shared/db/x.ts', 'functions/store/x.ts', 'lib/x.ts'].map((file) => [file, 'console.log(process.env.POSTGRES_URL)']),

@@ -98,6 +98,10 @@ export const environmentRows: Record<string, () => Promise<unknown>> = {
     expect(inKubernetes('ExternalSecret', 'soma-store')?.spec).toMatchObject({ target: { name: 'soma-store' } })
   },
   P5: async () => expect(readFileSync('docs/kubernetes/kustomization.yaml', 'utf8')).toContain('kind: Kustomization'),
+  async P18() {
+    for (const name of ['service', 'pipeline', 'tenant', 'backup']) expect(JSON.parse(readFileSync(`docs/grafana/${name}.json`, 'utf8')).uid).toBe(`soma-${name}`)
+    expect(readFileSync('docs/alerts.yaml', 'utf8')).toContain('severity: page')
+  },
   R4: async () => expect(kubernetes.find(({ kind }) => kind === 'Job')?.metadata.labels).toMatchObject({ 'app.kubernetes.io/name': 'migrate' }),
   F17: async () => expect(dockerfile).toMatch(/^FROM node:[\d.]+-/m),
   async F19() {
