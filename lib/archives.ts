@@ -1,7 +1,7 @@
 import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
+import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { Handler } from './handler.ts'
 import type { Settings } from './settings.ts'
@@ -24,7 +24,7 @@ export class Archives extends Construct {
   readonly bucket: Bucket
   private readonly key: IKey
 
-  constructor(scope: Construct, id: string, { settings, key }: { settings: Pick<Settings, 'removalPolicy'>; key: IKey }) {
+  constructor(scope: Construct, id: string, { settings, key, accessLogs }: { settings: Pick<Settings, 'removalPolicy'>; key: IKey; accessLogs: IBucket }) {
     super(scope, id)
     this.key = key
     this.bucket = new Bucket(this, 'Bucket', {
@@ -36,6 +36,8 @@ export class Archives extends Construct {
       bucketKeyEnabled: true,
       enforceSSL: true,
       versioned: true,
+      serverAccessLogsBucket: accessLogs,
+      serverAccessLogsPrefix: 'archives/',
       lifecycleRules: [
         // an upload whose end could not be told to S3, such as a killed one
         { id: 'incomplete-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },

@@ -5,6 +5,7 @@ import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
 import type { HttpRow } from '../functions/manifest.ts'
+import type { AccessLogs } from './access-logs.ts'
 import { firewall } from './firewall.ts'
 import type { Handler } from './handler.ts'
 import type { Network } from './network.ts'
@@ -12,7 +13,15 @@ import { balancerRules } from './rules.ts'
 import type { Settings, Stage } from './settings.ts'
 import { port } from './task.ts'
 
-export type BalancerProps = { handlers: ReadonlyMap<string, Handler>; rows: readonly HttpRow[]; network: Network; stage: Stage; settings: Settings; key: IKey }
+export type BalancerProps = {
+  handlers: ReadonlyMap<string, Handler>
+  rows: readonly HttpRow[]
+  network: Network
+  stage: Stage
+  settings: Settings
+  key: IKey
+  accessLogs: AccessLogs
+}
 
 const noRoute = elb.ListenerAction.fixedResponse(404, {
   contentType: 'application/json',
@@ -20,7 +29,7 @@ const noRoute = elb.ListenerAction.fixedResponse(404, {
 })
 
 /** A load balancer with a rule for each path of the manifest, in front of the http services; by TLS where the stage has a certificate, behind a firewall where it wants one. */
-export function loadBalancer(scope: Construct, { handlers, rows, network, stage, settings, key }: BalancerProps): elb.ApplicationLoadBalancer {
+export function loadBalancer(scope: Construct, { handlers, rows, network, stage, settings, key, accessLogs }: BalancerProps): elb.ApplicationLoadBalancer {
   const balancer = new elb.ApplicationLoadBalancer(scope, 'LoadBalancer', {
     vpc: network.vpc,
     vpcSubnets: network.subnets,
@@ -29,6 +38,7 @@ export function loadBalancer(scope: Construct, { handlers, rows, network, stage,
     desyncMitigationMode: elb.DesyncMitigationMode.STRICTEST,
     deletionProtection: settings.removalPolicy === 'retain',
   })
+  accessLogs.ofBalancer(balancer)
   const callers = settings.internalLoadBalancer ? Peer.ipv4(network.vpc.vpcCidrBlock) : Peer.anyIpv4()
   const listener = settings.domain ? byTls(scope, balancer, settings.domain) : balancer.addListener('Http', { port: 80, open: false, defaultAction: noRoute })
   balancer.connections.allowFrom(callers, Port.tcp(80))

@@ -6,6 +6,7 @@ import { Construct } from 'constructs'
 import type { Handler } from './handler.ts'
 import { stageLog } from './logs.ts'
 import type { Network } from './network.ts'
+import { Rotation } from './rotation.ts'
 import type { Secrets } from './secrets.ts'
 import type { Settings, Stage } from './settings.ts'
 
@@ -61,7 +62,12 @@ export class Database extends Construct {
     })
     this.cluster.node.addDependency(log)
     secrets.add('POSTGRES_ADMIN_URL', this.cluster.secret as rds.DatabaseSecret)
-    for (const [variable, username] of Object.entries(logins)) secrets.add(variable, secret(username, username).attach(this.cluster))
+    const attached = Object.entries(logins).map(([variable, username]) => [variable, username, secret(username, username).attach(this.cluster)] as const)
+    for (const [variable, , one] of attached) secrets.add(variable, one)
+    if (made.rotateDays) {
+      const byName = Object.fromEntries(attached.map(([, username, one]) => [username, one]))
+      new Rotation(this, 'Rotation', { network, database: securityGroup, logins: byName, days: made.rotateDays, excludeCharacters })
+    }
     this.proxy = made.proxy ? this.addProxy({ stage, network, secrets }) : undefined
   }
 

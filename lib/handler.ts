@@ -1,5 +1,5 @@
 import type * as ecs from 'aws-cdk-lib/aws-ecs'
-import type * as iam from 'aws-cdk-lib/aws-iam'
+import * as iam from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type * as lambda from 'aws-cdk-lib/aws-lambda'
 import type * as logs from 'aws-cdk-lib/aws-logs'
@@ -64,7 +64,7 @@ export class Handler extends Construct {
     if (other.placed.on !== 'lambda') return
     const { fn } = other.placed
     this.setVariable(functionVariable(other.row.name), fn.functionName)
-    fn.grantInvoke(this)
+    this.grantPrincipal.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [fn.functionArn] }))
   }
 
   setVariable(name: string, value: string): void {

@@ -60,7 +60,8 @@ export const Settings = z.strictObject({
   internalLoadBalancer: z.boolean(),
   /**
    * Aurora PostgreSQL that the stack makes, with the logins, all keys and tokens, and migrated by each deployment; null: yours, and every secret is at `<secretPrefix>/…`. Capacity is in ACU (2 GiB and
-   * their CPU); from 0 on it pauses when nothing has asked it for five minutes. `backupDays` is how far back it can be restored to a second.
+   * their CPU); from 0 on it pauses when nothing has asked it for five minutes. `backupDays` is how far back it can be restored to a second; every `rotateDays` the logins get
+   * new passwords, null: never by itself.
    */
   database: z
     .strictObject({
@@ -68,6 +69,7 @@ export const Settings = z.strictObject({
       readers: z.int().min(0).max(15),
       proxy: z.boolean(),
       backupDays: z.int().min(1).max(35),
+      rotateDays: z.int().min(1).max(365).nullable(),
     })
     .refine(({ capacity }) => capacity.least <= capacity.most, 'the least capacity is at most the most')
     .refine(

@@ -12,7 +12,7 @@ export function sized(settings: Settings, { size, compute }: Pick<DeployContext,
   return {
     ...settings,
     rests: true,
-    database: settings.database && { ...settings.database, capacity: { least: 0, most: 2 }, readers: 0, proxy: false },
+    database: settings.database && { ...settings.database, capacity: { least: 0, most: 2 }, readers: 0, proxy: false, rotateDays: null },
     kafka: null,
     redis: null,
     firewall: null,

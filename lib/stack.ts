@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import { type HttpRow, type ManifestRow, manifest } from '../functions/manifest.ts'
+import { AccessLogs } from './access-logs.ts'
 import { Alarms } from './alarms/index.ts'
 import { httpApi } from './api.ts'
 import { Archives } from './archives.ts'
@@ -50,7 +51,8 @@ export class SomaStack extends Stack {
     const handlerOf = (row: ManifestRow) => new Handler(this, { row, target: this.target(row), stage, settings, network, key, secrets, platform, functionsRoot })
     this.handlers = new Map(rows.map((row) => [row.name, handlerOf(row)]))
 
-    const archives = new Archives(this, 'Archives', { settings, key })
+    const accessLogs = new AccessLogs(this, 'AccessLogs', settings)
+    const archives = new Archives(this, 'Archives', { settings, key, accessLogs: accessLogs.bucket })
     for (const handler of this.handlers.values()) archives.grant(handler)
     if (model) embedByBedrock(this.handlers.values(), model)
     if (settings.milvus) searchInMilvus(this.handlers.values(), settings.milvus)
@@ -68,7 +70,7 @@ export class SomaStack extends Stack {
     const edge = { handlers: this.handlers, stage, settings, key }
     const on = (target: Target): HttpRow[] => http.filter((row) => this.target(row) === target)
     if (on('task').length) {
-      const { loadBalancerDnsName } = loadBalancer(this, { ...edge, rows: on('task'), network })
+      const { loadBalancerDnsName } = loadBalancer(this, { ...edge, rows: on('task'), network, accessLogs })
       this.outputBalancer(loadBalancerDnsName)
     }
     if (compute !== 'container') this.output('Url', httpApi(this, { ...edge, rows: on('lambda') }).url, 'Base URL')

@@ -9,7 +9,7 @@ export const dev: StageFile = {
   secretPrefix: 'soma/dev',
   tasks: { least: 1, most: 1 },
   internalLoadBalancer: true,
-  database: { capacity: { least: 0, most: 4 }, readers: 0, proxy: false, backupDays: 1 },
+  database: { capacity: { least: 0, most: 4 }, readers: 0, proxy: false, backupDays: 1, rotateDays: null },
   kafka: null,
   redis: null,
   milvus: null,

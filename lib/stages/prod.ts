@@ -9,7 +9,7 @@ export const prod: StageFile = {
   secretPrefix: 'soma/prod',
   tasks: { least: 2, most: 10 },
   internalLoadBalancer: true,
-  database: { capacity: { least: 2, most: 32 }, readers: 1, proxy: true, backupDays: 35 },
+  database: { capacity: { least: 2, most: 32 }, readers: 1, proxy: true, backupDays: 35, rotateDays: 30 },
   kafka: { type: 'kafka.m7g.large', storageGb: 200, pollers: { least: 1, most: 8 } },
   redis: { nodeType: 'cache.t4g.small', replicas: 1 },
   milvus: null,

@@ -9,7 +9,7 @@ export const staging: StageFile = {
   secretPrefix: 'soma/staging',
   tasks: { least: 1, most: 2 },
   internalLoadBalancer: true,
-  database: { capacity: { least: 0.5, most: 8 }, readers: 0, proxy: true, backupDays: 7 },
+  database: { capacity: { least: 0.5, most: 8 }, readers: 0, proxy: true, backupDays: 7, rotateDays: 30 },
   kafka: { type: 'kafka.t3.small', storageGb: 50, pollers: { least: 1, most: 2 } },
   redis: { nodeType: 'cache.t4g.micro', replicas: 0 },
   milvus: null,

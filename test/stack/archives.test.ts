@@ -5,11 +5,13 @@ import { ofType, synth } from './synth.ts'
 
 describe.each(stageNames)('the bucket of the backups in %s', (stage) => {
   const { resources, template } = synth({ stage })
-  const [found] = ofType(resources, 'AWS::S3::Bucket')
+  // the other one is for logs of access
+  const [found] = ofType(resources, 'AWS::S3::Bucket').filter(([, { Properties }]) => Properties.VersioningConfiguration)
   const [id, bucket] = found as [string, Record<string, unknown> & { Properties: Record<string, unknown> }]
 
-  test('is the only one, private, encrypted and versioned', () => {
-    template.resourceCountIs('AWS::S3::Bucket', 1)
+  test('is private, encrypted and versioned', () => {
+    template.resourceCountIs('AWS::S3::Bucket', 2)
+    expect(bucket.Properties.LoggingConfiguration).toBeDefined()
     expect(bucket.Properties).toMatchObject({
       PublicAccessBlockConfiguration: { BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true },
       OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },

@@ -74,7 +74,9 @@ describe.each(computeNames)('compute %s', (compute) => {
     const statements = synthesised.statements(name)
     const actions = new Set(statements.flatMap(({ Action }) => asList(Action)))
     const other = [...actions].filter((action) => !['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret', 'lambda:InvokeFunction'].includes(action))
-    const [bucket] = ofType(synthesised.resources, 'AWS::S3::Bucket').map(([id]) => id)
+    const [bucket] = ofType(synthesised.resources, 'AWS::S3::Bucket')
+      .filter(([, { Properties }]) => Properties.VersioningConfiguration)
+      .map(([id]) => id)
     const arn = { 'Fn::GetAtt': [bucket, 'Arn'] }
     const under = (prefix: string) => ({ 'Fn::Join': ['', [arn, `/${prefix}/*`]] })
     const wanted = new Map<string, unknown[]>()

@@ -18,7 +18,7 @@ const functionsRoot = join(import.meta.dirname, '../../functions')
 /** False while some function has no lambda.ts yet: templates are then made with empty entries, which nothing bundles. */
 export const entriesExist = manifest.filter(({ hosts }) => hosts.includes('lambda')).every(({ name }) => existsSync(join(functionsRoot, name, 'lambda.ts')))
 const temporaries: string[] = []
-function temporary(): string {
+export function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), 'soma-stack-'))
   temporaries.push(folder)
   return folder
@@ -37,7 +37,7 @@ function emptyEntries(): string {
   }
   return join(root, 'functions')
 }
-const entries = entriesExist ? functionsRoot : emptyEntries()
+export const entries = entriesExist ? functionsRoot : emptyEntries()
 
 /** What a stack is told of services that somebody has: with `own` it makes them itself, as the stage says. */
 const given = { database: null, kafka: null, redis: null, firewall: null } as const
