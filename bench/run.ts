@@ -19,6 +19,7 @@ import { scale } from './scale/scale.ts'
 import { soak } from './soak.ts'
 import { store } from './store.ts'
 import { transfer } from './transfer.ts'
+import { upgrade } from './upgrade.ts'
 
 /** `size` is how many memories, where a benchmark lets one choose; `data` a file of somebody else's. */
 export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined }
@@ -38,7 +39,7 @@ const benchmarks: Record<string, (product: Product, options: Options, cleanUp: A
   peers,
 }
 /** These bring up what they need by themselves. */
-const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos }
+const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos, upgrade }
 const longestMinutes = 120
 
 const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
@@ -59,6 +60,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   neighbours  nine tenants beside a tenth who sends a hundred times as much, with RATE_LIMIT_TENANT: what becomes of their answers
   soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
   chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
+  upgrade  the code before the newest migration serves on while it runs, beside the new code, and after a roll-back
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
   --size N    so many memories (thousands), for load, recall, as-of, transfer, backup, scale, breadth (vectors, 50,000), outbox (20,000 with --short) and peers (100,000; 500); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
