@@ -1,4 +1,4 @@
-import { dependablesOf, httpDeps, journalReader, type Runtime } from '../../shared/host/index.ts'
+import { certificateReader, dependablesOf, httpDeps, journalReader, type Runtime, tlsEndpoints } from '../../shared/host/index.ts'
 import type { Component, Dependable, HttpDeps } from '../../shared/http/index.ts'
 import type { JournalReader } from '../../shared/journal/index.ts'
 
@@ -8,6 +8,8 @@ export type StatusDeps = HttpDeps & {
   dependables: Dependable[]
   redis: (() => Omit<Component, 'latency_ms'>) | undefined
   journal: JournalReader | undefined
+  /** Seconds until the certificate of each dependency expires. */
+  certificates: (now: number) => Promise<Map<string, number>>
 }
 export function statusDeps(runtime: Runtime): StatusDeps {
   const { redis, config } = runtime
@@ -18,6 +20,7 @@ export function statusDeps(runtime: Runtime): StatusDeps {
     stage: config.STAGE,
     dependables: dependablesOf(runtime),
     journal: journalReader(config),
+    certificates: certificateReader(tlsEndpoints(config), (dependency, error) => runtime.log.warn({ dependency, err: error }, 'its certificate could not be read')),
     redis: redis && (() => (redis.state().ok ? { ok: true, state: 'closed' } : away)),
   }
 }

@@ -54,3 +54,8 @@ export async function readJournal({ journal, metrics, log }: Pick<StatusDeps, 'j
     (error) => log.warn({ err: error }, 'the journal could not be read for the metrics'),
   )
 }
+
+/** How long the certificates of what this process speaks TLS to are still good. */
+export async function readCertificates({ certificates, metrics }: Pick<StatusDeps, 'certificates' | 'metrics'>): Promise<void> {
+  for (const [dependency, seconds] of await certificates(Date.now())) metrics.certificateExpires.set({ dependency }, seconds)
+}

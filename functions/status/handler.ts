@@ -1,7 +1,7 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { checkMetricsToken, createApp, dependencyHealth, docsPage, docsPolicy, openApiDocument, readiness } from '../../shared/http/index.ts'
 import type { StatusDeps } from './deps.ts'
-import { readGauges, readJournal } from './gauges.ts'
+import { readCertificates, readGauges, readJournal } from './gauges.ts'
 
 /** Health, readiness, metrics, and the OpenAPI document with its page. None of it needs a tenant. */
 export function createStatus(deps: StatusDeps): HttpHandler {
@@ -28,7 +28,7 @@ export function createStatus(deps: StatusDeps): HttpHandler {
   })
   // reads that come at once share one
   const measure = () => {
-    measuring ??= Promise.all([readGauges(deps), readJournal(deps)]).finally(() => {
+    measuring ??= Promise.all([readGauges(deps), readJournal(deps), readCertificates(deps)]).finally(() => {
       measuring = undefined
     })
     return measuring.then(() => {})

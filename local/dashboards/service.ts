@@ -138,11 +138,42 @@ const writes: Row = {
   ],
 }
 
+const day = 86_400
+const keys: Row = {
+  title: 'Certificates and secrets',
+  figures: [
+    {
+      kind: 'lines',
+      title: 'Time until a certificate expires',
+      description: 'Of what each dependency shows, the soonest of its servers; read once an hour. One that is spoken to without TLS has no line.',
+      unit: 's',
+      queries: [{ expr: 'min by (dependency) (certificate_expires_seconds)', legend: '{{dependency}}' }],
+      alerts: ['SomaCertificateExpires', 'SomaCertificateExpiresNow'],
+      steps: [
+        { from: null, color: 'red' },
+        { from: 2 * day, color: 'orange' },
+        { from: 14 * day, color: 'green' },
+      ],
+      width: 12,
+    },
+    {
+      kind: 'lines',
+      title: 'Age of secrets',
+      description: 'Since each secret that is fetched by ARN got its present value. SIGNING_KEY and BACKUP_KEY may be old.',
+      unit: 's',
+      queries: [{ expr: 'max by (secret) (secret_age_seconds)', legend: '{{secret}}' }],
+      alerts: ['SomaSecretOld'],
+      steps: [{ from: 365 * day, color: 'orange' }],
+      width: 12,
+    },
+  ],
+}
+
 export const service: Dashboard = {
   uid: 'soma-service',
   title: 'Soma: service',
   description: 'What callers get: whether the promises hold, and for each endpoint how much is asked, how much of it fails, and how long it takes.',
   since: '6h',
   variable: { label: 'endpoint', series: 'api_requests_total' },
-  rows: [now, ...slos.map(promiseOf), requests, times, limits, writes],
+  rows: [now, ...slos.map(promiseOf), requests, times, limits, writes, keys],
 }

@@ -9,8 +9,12 @@ let lambda: LambdaClient | undefined
 let secrets: SecretsManagerClient | undefined
 const lambdaClient = () => (lambda ??= new LambdaClient({}))
 
-/** Fetches secrets by ARN: each is plain text, `{"value": "…"}`, or a login, whose host `hosts` may replace. @throws Error that names the variable, never the value */
-export async function fetchSecrets<Name extends string>(arns: Partial<Record<Name, string>>, hosts: Partial<Record<Name, string>> = {}): Promise<Partial<Record<Name, string>>> {
+/** Fetches secrets by ARN: each is plain text, `{"value": "…"}`, or a login, whose host `hosts` may replace. `onRead` hears when each got its present value. @throws Error that names the variable, never the value */
+export async function fetchSecrets<Name extends string>(
+  arns: Partial<Record<Name, string>>,
+  hosts: Partial<Record<Name, string>> = {},
+  onRead: (name: Name, changed: Date) => void = () => {},
+): Promise<Partial<Record<Name, string>>> {
   const entries = Object.entries(arns) as [Name, string][]
   if (!entries.length) return {}
   secrets ??= new SecretsManagerClient({})
@@ -19,6 +23,7 @@ export async function fetchSecrets<Name extends string>(arns: Partial<Record<Nam
     entries.map(async ([name, arn]) => {
       try {
         const answer = await client.send(new GetSecretValueCommand({ SecretId: arn }))
+        if (answer.CreatedDate) onRead(name, answer.CreatedDate)
         return [name, secretText(answer.SecretString ?? '', hosts[name])] as const
       } catch (cause) {
         throw new Error(`The secret of ${name} cannot be read.`, { cause })

@@ -1,3 +1,4 @@
+export { certificateExpiry, certificateReader, tlsEndpoints } from './certificates.ts'
 export { dependablesOf, tellWhatIsAway } from './dependables.ts'
 export { backupDeps, exportedModel, httpDeps, recallDeps, transferDeps } from './deps.ts'
 export { journalReader, type RunningJournal, startJournal } from './journal.ts'

@@ -60,7 +60,8 @@ export type Need = 'app' | 'worker' | 'owner'
 
 /** The runtime of a deployed handler: real Postgres, secrets by ARN. @throws ConfigError, or Error when the database refuses */
 export async function deployedRuntime(given: Config, need: Need): Promise<Runtime> {
-  const config = withSecrets(given, await fetchSecrets(given.secretArns, secretHosts(given)))
+  const changed = new Map<SecretName, Date>()
+  const config = withSecrets(given, await fetchSecrets(given.secretArns, secretHosts(given), (name, at) => void changed.set(name, at)))
   const log = createLog(config.LOG_LEVEL)
   const databases = openDatabases(config, log)
   if (need !== 'owner') {
@@ -70,7 +71,11 @@ export async function deployedRuntime(given: Config, need: Need): Promise<Runtim
       throw new ConfigError('The login of the database URL is a superuser or has BYPASSRLS: give the handlers one that is only a member of soma_app or soma_worker.')
   }
   if (need === 'app' && !config.SIGNING_KEY) throw new ConfigError('SIGNING_KEY is missing: every instance needs the same one, for cursors and tokens.')
-  return assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? '', ...functionWaker(config, log) })
+  const runtime = assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? '', ...functionWaker(config, log) })
+  runtime.metrics.beforeScrape(() => {
+    for (const [secret, at] of changed) runtime.metrics.secretAge.set({ secret }, (Date.now() - at.getTime()) / 1000)
+  })
+  return runtime
 }
 
 /** Puts a runtime together over open databases. */

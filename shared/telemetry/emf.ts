@@ -10,6 +10,9 @@ type Told = { dimensions: Record<string, string>; figures: Record<string, number
 const counters = ['consumer_messages_consumed_total', 'consumer_process_failure_total', 'dead_letters_total', 'requests_limited_total', 'vector_put_failures_total']
 /** What the database knows, and so only who has just read it; of many tenants or models the worst, or the sum. */
 const worst = ['memory_wal_lag_seconds', 'outbox_dead', 'status_up']
+const soonest = ['certificate_expires_seconds']
+/** Whoever changes one of these has more to do than to change it: they may be old. */
+const mayBeOld = ['SIGNING_KEY', 'BACKUP_KEY']
 const summed = ['outbox_pending']
 /** Under the dimension `kind`: backup or drill. */
 const ofRecovery = ['recovery_age_seconds', 'recovery_every_seconds', 'recovery_looked_seconds', 'recovery_last_ok']
@@ -64,6 +67,9 @@ function totalsOfPromises(all: Samples): Record<string, number> {
 function gaugesOf(all: Samples): Told[] {
   const figures: Record<string, number> = {}
   for (const name of worst) for (const { value } of valuesOf(all, name)) figures[name] = Math.max(figures[name] ?? value, value)
+  for (const name of soonest) for (const { value } of valuesOf(all, name)) figures[name] = Math.min(figures[name] ?? value, value)
+  const ages = valuesOf(all, 'secret_age_seconds').filter(({ labels }) => !mayBeOld.includes(String(labels.secret)))
+  if (ages.length) figures.secret_age_seconds = Math.max(...ages.map(({ value }) => value))
   for (const name of summed) figures[name] = sumOf(all, name)
   const unmended = valuesOf(all, 'vector_index_missing').map(({ labels }) => {
     const [missing = 0, stale = 0, repaired = 0] = ['missing', 'stale', 'repaired'].map((what) =>

@@ -56,6 +56,13 @@ export function createMetrics() {
     journalOldest: new Gauge({ name: 'journal_oldest_seconds', help: 'Age of the oldest of these', registers }),
     journalBytes: new Gauge({ name: 'journal_bytes', help: 'Size of the journal', registers }),
     journalFailed: new Gauge({ name: 'journal_failed', help: 'Appends that could not be stored and wait for an operator', registers }),
+    certificateExpires: new Gauge({
+      name: 'certificate_expires_seconds',
+      help: 'Time until the certificate that a dependency shows expires, the soonest of its servers',
+      labelNames: ['dependency'],
+      registers,
+    }),
+    secretAge: new Gauge({ name: 'secret_age_seconds', help: 'Time since a secret that is fetched by ARN got its present value', labelNames: ['secret'], registers }),
     statusUp: new Gauge({ name: 'status_up', help: '1: the handler status has read the database for these metrics', labelNames: ['handler'], registers }),
     recoveryAge: new Gauge({
       name: 'recovery_age_seconds',

@@ -15,6 +15,7 @@ const values: Record<string, readonly string[]> = {
   model: ['m'],
   operation: ['store'],
   partition: ['0', '1'],
+  secret: ['POSTGRES_URL'],
   state: ['closed', 'half_open', 'open'],
   status: ['200', '402', '503', 'error'],
   tenant: ['acme', 'default'],

@@ -41,7 +41,7 @@ describe('the alerts', () => {
     const recorded = new Set(rules.flatMap(({ record }) => record ?? []))
     for (const { expr } of rules) {
       const names = expr.replaceAll(/\{[^}]*\}|\[[^\]]*\]|"[^"]*"/g, '').match(/[a-z_][a-z_:0-9]*/g) ?? []
-      const words = 'sum rate or and on vector max min by increase absent absent_over_time max_over_time tenant group topic partition component consumer dependency model'
+      const words = 'sum rate or and on vector max min by increase absent absent_over_time max_over_time tenant group topic partition component consumer dependency model secret'
       const known = new Set(words.split(' '))
       for (const name of names) if (!known.has(name)) expect([name, told.has(name) || recorded.has(name)]).toEqual([name, true])
     }
@@ -152,6 +152,16 @@ const cases: { name: string; series: Series; minutes?: number; fires: string[] }
   { name: 'the drill failed', series: { 'recovery_last_ok{kind="drill"}': constant(0) }, fires: ['SomaDrillFailed'] },
   { name: 'the drill succeeded', series: { 'recovery_last_ok{kind="drill"}': constant(1) }, fires: [] },
   { name: 'nothing was proved for three weeks', series: recovery('drill', 1_814_400, 604_800), fires: ['SomaDrillOld'] },
+  { name: 'a certificate expires in thirteen days', series: { 'certificate_expires_seconds{dependency="redis"}': constant(13 * 86_400) }, fires: ['SomaCertificateExpires'] },
+  { name: 'a certificate expires in fifteen days', series: { 'certificate_expires_seconds{dependency="redis"}': constant(15 * 86_400) }, fires: [] },
+  {
+    name: 'a certificate expires tomorrow',
+    series: { 'certificate_expires_seconds{dependency="database"}': constant(86_400) },
+    fires: ['SomaCertificateExpires', 'SomaCertificateExpiresNow'],
+  },
+  { name: 'a password is older than a year', series: { 'secret_age_seconds{secret="POSTGRES_URL"}': constant(366 * 86_400) }, fires: ['SomaSecretOld'] },
+  { name: 'a password is almost a year old', series: { 'secret_age_seconds{secret="POSTGRES_URL"}': constant(364 * 86_400) }, fires: [] },
+  { name: 'the key of backups is older than a year', series: { 'secret_age_seconds{secret="BACKUP_KEY"}': constant(366 * 86_400) }, fires: [] },
   { name: 'the last proof is a week old', series: recovery('drill', 604_800, 604_800), fires: [] },
 ]
 

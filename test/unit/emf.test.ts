@@ -75,6 +75,15 @@ test('gauges of the database are told by who has just read it, the worst of all 
   expect(JSON.stringify(told)).not.toMatch(/acme|globex/)
 })
 
+test('of certificates the one that expires first is told, and of secrets the oldest that should be changed', async () => {
+  const metrics = createMetrics()
+  metrics.certificateExpires.set({ dependency: 'redis' }, 500)
+  metrics.certificateExpires.set({ dependency: 'database' }, 100)
+  metrics.secretAge.set({ secret: 'POSTGRES_URL' }, 7)
+  metrics.secretAge.set({ secret: 'BACKUP_KEY' }, 9)
+  expect(await documents(createEmf(metrics, 'Soma/test'), true)).toMatchObject([{ certificate_expires_seconds: 100, secret_age_seconds: 7 }])
+})
+
 test('the lag of the index is told by who has indexed', async () => {
   const metrics = createMetrics()
   const emf = createEmf(metrics, 'Soma/test')
@@ -97,6 +106,8 @@ test('whatever an alarm looks at is told, under the same dimension', async () =>
   metrics.indexLag.set(1)
   metrics.statusUp.set({ handler: 'status' }, 1)
   metrics.vectorMissing.set({ model: 'a' }, 0)
+  metrics.certificateExpires.set({ dependency: 'redis' }, 1)
+  metrics.secretAge.set({ secret: 'POSTGRES_URL' }, 1)
   for (const kind of ['backup', 'drill']) for (const gauge of [metrics.recoveryAge, metrics.recoveryEvery, metrics.recoveryLooked, metrics.recoveryOk]) gauge.set({ kind }, 1)
   const told = await documents(createEmf(metrics, 'Soma/test'), true)
   const names = new Set(told.flatMap(({ _aws, kind = '' }) => _aws.CloudWatchMetrics[0].Metrics.map(({ Name }: { Name: string }) => `${kind}/${Name}`)))
