@@ -5,6 +5,7 @@ import { awsHandler } from '../http/index.ts'
 import type { Bury } from '../kafka/index.ts'
 import { refuseJournal } from './journal.ts'
 import { applyKafkaEvent, isKafkaEvent } from './kafka-event.ts'
+import { observeJob, observeRecords } from './observe.ts'
 import { applyRecords } from './records.ts'
 import { deployedRuntime, type Need, type Runtime } from './runtime.ts'
 
@@ -32,12 +33,12 @@ async function start(need: Need): Promise<Runtime> {
 
 /** An HTTP handler behind API Gateway (payload 1.0 or 2.0) or an ALB. */
 export function lambdaHttp(build: (runtime: Runtime) => HttpHandler) {
-  const load = once('app', (runtime) => ({ handle: awsHandler(build(runtime)), wakesSent: runtime.wakesSent, meter: runtime.meter }))
+  const load = once('app', (runtime) => ({ handle: awsHandler(build(runtime)), wakesSent: runtime.wakesSent, meter: runtime.meter, tracing: runtime.tracing }))
   return async (event: unknown, context: unknown) => {
-    const { handle, wakesSent, meter } = await load()
+    const { handle, wakesSent, meter, tracing } = await load()
     const answer = await handle(event, context)
-    // the sandbox is frozen once it has answered: a wake-up still on its way, or a count, would wait for a next request that may never come
-    await Promise.all([wakesSent(), meter.flushBeforeFreeze()])
+    // the sandbox is frozen once it has answered: a wake-up still on its way, a count or a span would wait for a next request that may never come
+    await Promise.all([wakesSent(), meter.flushBeforeFreeze(), tracing.flushBeforeFreeze()])
     return answer
   }
 }
@@ -47,11 +48,19 @@ export function lambdaHttp(build: (runtime: Runtime) => HttpHandler) {
  * answers `{batchItemFailures}`.
  */
 export function lambdaRecords(row: Omit<Subscriber, 'handler'>, build: (runtime: Runtime) => RecordHandler) {
-  const load = once('worker', (runtime) => ({ handler: build(runtime), bury: buryOf(runtime, row.name), log: runtime.log }))
+  const load = once('worker', (runtime) => {
+    const { log, kafka, tracing } = runtime
+    const handler = observeRecords({ ...row, handler: build(runtime), transport: kafka ? 'kafka' : 'invoke', log })
+    return { handler, bury: buryOf(runtime, row.name), log, tracing }
+  })
   return async (event: unknown) => {
-    const { handler, bury, log } = await load()
-    if (!isKafkaEvent(event)) return applyRecords(handler, event)
-    return applyKafkaEvent({ ...row, handler, bury, onFailure: (place, error) => log.warn({ ...place, err: error }, 'records are tried again from here') }, event)
+    const { handler, bury, log, tracing } = await load()
+    try {
+      if (!isKafkaEvent(event)) return await applyRecords(handler, event)
+      return await applyKafkaEvent({ ...row, handler, bury, onFailure: (place, error) => log.warn({ ...place, err: error }, 'records are tried again from here') }, event)
+    } finally {
+      await tracing.flushBeforeFreeze()
+    }
   }
 }
 
@@ -63,8 +72,15 @@ function buryOf({ kafka }: Runtime, handler: string): Bury {
   }
 }
 
-/** A job: runs until it is done or the function's time is nearly up; the next run resumes. */
-export function lambdaJob(need: Need, build: (runtime: Runtime) => JobHandler) {
-  const load = once(need, build)
-  return async (_event: unknown, context: Context): Promise<JobReport> => (await load())(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
+/** A job of this name: runs until it is done or the function's time is nearly up; the next run resumes. */
+export function lambdaJob(name: string, need: Need, build: (runtime: Runtime) => JobHandler) {
+  const load = once(need, (runtime) => ({ job: observeJob(name, build(runtime), runtime.log), tracing: runtime.tracing }))
+  return async (_event: unknown, context: Context): Promise<JobReport> => {
+    const { job, tracing } = await load()
+    try {
+      return await job(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
+    } finally {
+      await tracing.flushBeforeFreeze()
+    }
+  }
 }
