@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
 import { installChromium } from './chromium.ts'
+import { installCollector } from './collector-install.ts'
 import { startKafka } from './kafka.ts'
 import { installKubernetesTools } from './kubernetes-tools.ts'
 import { installLambdaRuntime } from './lambda.ts'
@@ -19,7 +20,7 @@ type Options = { majors: readonly PostgresMajor[]; fsync: boolean }
 const usage = `usage: node local/services/run.ts <service…> [--major 18] [--major 16] [--fsync] (--keep | -- <command…>)
 services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16), s3 (sets TEST_S3_URL, keys in it), chromium (sets CHROMIUM_PATH), pgbouncer (sets PGBOUNCER_PATH), promtool (sets PROMTOOL_PATH),
   kubernetes (sets KUBERNETES_TOOLS_PATH: validators of its objects, no cluster),
-  lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client),
+  lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client), collector (sets OTELCOL_PATH: OpenTelemetry's),
   kafka (sets KAFKA_BOOTSTRAP_SERVERS; and KAFKA_SASL_BOOTSTRAP_SERVERS, a listener that asks for KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD by SCRAM),
   redis (sets TEST_REDIS_URL, password in it), milvus (sets TEST_MILVUS_URL: Milvus Lite)
   --fsync  durable and with more memory, for benchmarks; without it nothing is flushed
@@ -61,6 +62,9 @@ const services: Record<string, (options: Options) => AsyncGenerator<Service>> = 
   },
   async *lambda() {
     yield { env: { LAMBDA_RUNTIME_PATH: await installLambdaRuntime() }, stop: async () => {} }
+  },
+  async *collector() {
+    yield { env: { OTELCOL_PATH: await installCollector() }, stop: async () => {} }
   },
   async *promtool() {
     yield { env: { PROMTOOL_PATH: await installPromtool() }, stop: async () => {} }
