@@ -47,7 +47,8 @@ export class Handler extends Construct {
       removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     })
     const secrets = secretsOf(row, settings).map((name) => ({ name, secret: Secret.fromSecretNameV2(this, name, `${settings.secretPrefix}/${name}`) }))
-    const environment = { STAGE: stage, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
+    const traces: Record<string, string> = settings.otlpEndpoint === null ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: settings.otlpEndpoint }
+    const environment = { STAGE: stage, ...traces, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
     const host = { ...props, logGroup, environment }
     this.placed = props.target === 'lambda' ? { on: 'lambda', fn: lambdaFunction(this, host) } : fargateTask(this, host)
     for (const { secret } of secrets) secret.grantRead(this)

@@ -13,4 +13,5 @@ export const prod: StageFile = {
   redis: false,
   milvus: null,
   nextEmbedderKey: false,
+  otlpEndpoint: null,
 }
