@@ -45,7 +45,8 @@ export class Handler extends Construct {
     // One logical id and one name on either host, so that a change of -c compute keeps the log.
     const logGroup = stageLog(this, 'Log', { name: `/soma/${stage}/${row.name}`, settings, key: props.key })
     const secrets = secretsOf(row, settings).map((name) => ({ name, secret: props.secrets.of(this, name) }))
-    const environment = { STAGE: stage, ...settings.variables, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
+    const traces: Record<string, string> = settings.otlpEndpoint === null ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: settings.otlpEndpoint }
+    const environment = { STAGE: stage, ...traces, ...settings.variables, ...Object.fromEntries(secrets.map(({ name, secret }) => [`${name}_SECRET_ARN`, secret.secretArn])) }
     const host = { ...props, logGroup, environment }
     this.placed = props.target === 'lambda' ? { on: 'lambda', fn: lambdaFunction(this, host) } : fargateTask(this, host)
     props.secrets.grant(

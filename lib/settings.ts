@@ -117,6 +117,8 @@ export const Settings = z.strictObject({
     .nullable(),
   /** Whether the secret `<secretPrefix>/EMBEDDING_NEXT_API_KEY` is there: the key of the model that is being introduced. */
   nextEmbedderKey: z.boolean(),
+  /** Who takes the handlers' spans, by OTLP over HTTP; null: nobody. */
+  otlpEndpoint: z.url({ protocol: /^https?$/, error: 'an OTLP endpoint is a URL, such as http://collector.internal:4318' }).nullable(),
 })
 export type Settings = z.infer<typeof Settings>
 export type StageFile = z.input<typeof Settings>

@@ -7,7 +7,7 @@ import { type Config, ConfigError } from '../shared/config/index.ts'
 import { assertSafeRole, assertSchema, migrate } from '../shared/db/index.ts'
 import { openEmbeddedDatabase } from '../shared/embedded/index.ts'
 import type { JobReport } from '../shared/handler/index.ts'
-import { assembleRuntime, type Databases, databaseSettings, openDatabases, type RunningJournal, type Runtime, startJournal, tellWhatIsAway } from '../shared/host/index.ts'
+import { assembleRuntime, type Databases, databaseSettings, openDatabases, type RunningJournal, type Runtime, startJournal, tellWhatIsAway, traceOf } from '../shared/host/index.ts'
 import type { Log } from '../shared/telemetry/index.ts'
 import { dispatch } from './dispatch.ts'
 import { createHandlers, type Handlers } from './handlers.ts'
@@ -60,12 +60,13 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
     wake: (job) => jobs?.wake(job),
     wakesSent: async () => {},
     publisher,
+    tracing: await traceOf(config, log),
   })
   const journal = withJournal ? await openJournalOf(runtime, databases) : undefined
   if (journal) runtime.journal = journal
   handlers = createHandlers(runtime)
   const tidy = keepTidy(databases.owner, log)
-  const startedJobs = createJobs(handlers.jobs, log, (report) => tidy.worked(report.done))
+  const startedJobs = createJobs(handlers.jobs, (report) => tidy.worked(report.done))
   jobs = startedJobs
   const http = dispatch(handlers.http)
   return {
@@ -93,6 +94,7 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
       await runtime.vectorEngine?.engine.close()
       await runtime.meter.close()
       await closeDatabases(databases)
+      await runtime.tracing.close()
     },
   }
 }
@@ -118,6 +120,7 @@ async function openJournalOf(runtime: Runtime, databases: Databases): Promise<Ru
   } catch (error) {
     await runtime.meter.close()
     await closeDatabases(databases)
+    await runtime.tracing.close()
     throw error
   }
 }

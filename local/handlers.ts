@@ -20,6 +20,7 @@ import { keepBackupsDeps } from '../functions/keep-backups/deps.ts'
 import { createKeepBackups } from '../functions/keep-backups/handler.ts'
 import { linksDeps } from '../functions/links/deps.ts'
 import { createLinks } from '../functions/links/handler.ts'
+import { recordsRow } from '../functions/manifest.ts'
 import { memoriesDeps } from '../functions/memories/deps.ts'
 import { createMemories } from '../functions/memories/handler.ts'
 import { migrateDeps } from '../functions/migrate/deps.ts'
@@ -59,13 +60,13 @@ import { createUsage } from '../functions/usage/handler.ts'
 import { verifyIndexDeps } from '../functions/verify-index/deps.ts'
 import { createVerifyIndex } from '../functions/verify-index/handler.ts'
 import type { HttpHandler, JobHandler, RecordHandler } from '../shared/handler/index.ts'
-import type { Runtime } from '../shared/host/index.ts'
+import { observeJob, observeRecords, type Runtime } from '../shared/host/index.ts'
 
 export type Handlers = { http: Record<string, HttpHandler>; records: Record<string, RecordHandler>; jobs: Record<string, JobHandler> }
 
 /** Every handler of the manifest by name (a test holds the two together), over one runtime. */
 export function createHandlers(runtime: Runtime): Handlers {
-  return {
+  return observed(runtime, {
     http: {
       store: createStore(storeDeps(runtime)),
       recall: createRecall(recallHandlerDeps(runtime)),
@@ -102,5 +103,15 @@ export function createHandlers(runtime: Runtime): Handlers {
       restore: createRestore(restoreHandlerDeps(runtime)),
       migrate: createMigrate(migrateDeps(runtime)),
     },
+  })
+}
+
+/** With the log lines and spans that they have on other hosts; a job that found nothing to do, which is most of them here, is quiet. */
+function observed({ log, kafka }: Runtime, { http, records, jobs }: Handlers): Handlers {
+  const transport = kafka ? 'kafka' : 'in-process'
+  return {
+    http,
+    records: Object.fromEntries(Object.entries(records).map(([name, handler]) => [name, observeRecords({ name, topic: recordsRow(name).topic, handler, transport, log })])),
+    jobs: Object.fromEntries(Object.entries(jobs).map(([name, job]) => [name, observeJob(name, job, log, { quietly: true })])),
   }
 }

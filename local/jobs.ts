@@ -1,6 +1,5 @@
 import { manifest } from '../functions/manifest.ts'
 import type { JobHandler, JobReport } from '../shared/handler/index.ts'
-import type { Log } from '../shared/telemetry/index.ts'
 
 /** On one machine a lost wake-up need not wait for the cloud's minute: what runs every minute there runs this often here. */
 const minuteHereSeconds = 10
@@ -13,7 +12,7 @@ export const gatherMs = 50
 export type Jobs = { run(name: string, signal?: AbortSignal): Promise<JobReport>; wake(name: string): void; schedule(): void; stop(): Promise<void> }
 
 /** Runs jobs one at a time each: by name, by wake-up, and on the manifest's schedule. */
-export function createJobs(handlers: Record<string, JobHandler>, log: Log, onReport: (report: JobReport) => void = () => {}): Jobs {
+export function createJobs(handlers: Record<string, JobHandler>, onReport: (report: JobReport) => void = () => {}): Jobs {
   const ending = new AbortController()
   const running = new Map<string, Promise<JobReport>>()
   const again = new Set<string>()
@@ -58,10 +57,8 @@ export function createJobs(handlers: Record<string, JobHandler>, log: Log, onRep
       () => {
         if (again.delete(name)) wake(name)
       },
-      (error) => {
-        again.delete(name)
-        log.warn({ err: error, job: name }, 'a job failed; its schedule tries again')
-      },
+      // its log line says why, and its schedule tries again
+      () => void again.delete(name),
     )
   }
 

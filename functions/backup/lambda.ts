@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { backupHandlerDeps } from './deps.ts'
 import { createBackup } from './handler.ts'
 
-export const handler = lambdaJob('worker', (runtime) => createBackup(backupHandlerDeps(runtime)))
+export const handler = lambdaJob('backup', 'worker', (runtime) => createBackup(backupHandlerDeps(runtime)))

@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { backupHandlerDeps } from './deps.ts'
 import { createBackup } from './handler.ts'
 
-await jobTask('worker', (runtime) => createBackup(backupHandlerDeps(runtime)))
+await jobTask('backup', 'worker', (runtime) => createBackup(backupHandlerDeps(runtime)))

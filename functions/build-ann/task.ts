@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { buildAnnDeps } from './deps.ts'
 import { createBuildAnn } from './handler.ts'
 
-await jobTask('owner', (runtime) => createBuildAnn(buildAnnDeps(runtime)))
+await jobTask('build-ann', 'owner', (runtime) => createBuildAnn(buildAnnDeps(runtime)))

@@ -1,5 +1,6 @@
-import { type Consumer, inProcessBus, invokingPublisher, type Publisher } from '../../shared/bus/index.ts'
-import type { Runtime } from '../../shared/host/index.ts'
+import { type Consumer, inProcessBus, invokingPublisher, type Publisher, type Subscriber } from '../../shared/bus/index.ts'
+import type { RecordHandler } from '../../shared/handler/index.ts'
+import { observeRecords, type Runtime } from '../../shared/host/index.ts'
 import { type DrainDeps, memoryEventsTopic } from '../../shared/outbox/index.ts'
 import { projectEvents } from '../../shared/projection/index.ts'
 import { indexVectors } from '../../shared/vector/index.ts'
@@ -20,9 +21,12 @@ function publisherOf(runtime: Runtime): Publisher {
     functionNames[name] ? [{ name, topic: memoryEventsTopic, functionName: functionNames[name], batchSize: 100 }] : [],
   )
   if (consumers.length === 2) return invokingPublisher(runtime.invoke, consumers)
-  const deps = { worker: runtime.databases.worker, embedder: runtime.embedder, next: runtime.nextEmbedder, engine: runtime.vectorEngine?.engine, generation: runtime.generation }
-  return inProcessBus(() => [
-    { name: 'project-events', topic: memoryEventsTopic, batchSize: 500, handler: (records) => projectEvents(deps, records) },
-    { name: 'index-vectors', topic: memoryEventsTopic, batchSize: 100, handler: (records) => indexVectors(deps, records) },
-  ])
+  const { databases, embedder, nextEmbedder: next, vectorEngine, generation, log } = runtime
+  const deps = { worker: databases.worker, embedder, next, engine: vectorEngine?.engine, generation }
+  const subscriber = (name: string, batchSize: number, handler: RecordHandler): Subscriber => {
+    const topic = memoryEventsTopic
+    return { name, topic, batchSize, handler: observeRecords({ name, topic, handler, transport: 'in-process', log }) }
+  }
+  const subscribers = [subscriber('project-events', 500, (records) => projectEvents(deps, records)), subscriber('index-vectors', 100, (records) => indexVectors(deps, records))]
+  return inProcessBus(() => subscribers)
 }

@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { drainOutboxDeps } from './deps.ts'
 import { createDrainOutbox } from './handler.ts'
 
-export const handler = lambdaJob('worker', (runtime) => createDrainOutbox(drainOutboxDeps(runtime)))
+export const handler = lambdaJob('drain-outbox', 'worker', (runtime) => createDrainOutbox(drainOutboxDeps(runtime)))

@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { drainOutboxDeps } from './deps.ts'
 import { createDrainOutbox } from './handler.ts'
 
-await jobTask('worker', (runtime) => createDrainOutbox(drainOutboxDeps(runtime)))
+await jobTask('drain-outbox', 'worker', (runtime) => createDrainOutbox(drainOutboxDeps(runtime)))

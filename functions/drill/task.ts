@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { drillDeps } from './deps.ts'
 import { createDrill } from './handler.ts'
 
-await jobTask('owner', (runtime) => createDrill(drillDeps(runtime)))
+await jobTask('drill', 'owner', (runtime) => createDrill(drillDeps(runtime)))

@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { expireDeps } from './deps.ts'
 import { createExpire } from './handler.ts'
 
-export const handler = lambdaJob('worker', (runtime) => createExpire(expireDeps(runtime)))
+export const handler = lambdaJob('expire', 'worker', (runtime) => createExpire(expireDeps(runtime)))

@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { expireDeps } from './deps.ts'
 import { createExpire } from './handler.ts'
 
-await jobTask('worker', (runtime) => createExpire(expireDeps(runtime)))
+await jobTask('expire', 'worker', (runtime) => createExpire(expireDeps(runtime)))

@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { keepBackupsDeps } from './deps.ts'
 import { createKeepBackups } from './handler.ts'
 
-export const handler = lambdaJob('worker', (runtime) => createKeepBackups(keepBackupsDeps(runtime)))
+export const handler = lambdaJob('keep-backups', 'worker', (runtime) => createKeepBackups(keepBackupsDeps(runtime)))

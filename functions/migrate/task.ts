@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { migrateDeps } from './deps.ts'
 import { createMigrate } from './handler.ts'
 
-await jobTask('owner', (runtime) => createMigrate(migrateDeps(runtime)))
+await jobTask('migrate', 'owner', (runtime) => createMigrate(migrateDeps(runtime)))

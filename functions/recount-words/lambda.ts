@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { recountWordsDeps } from './deps.ts'
 import { createRecountWords } from './handler.ts'
 
-export const handler = lambdaJob('worker', (runtime) => createRecountWords(recountWordsDeps(runtime)))
+export const handler = lambdaJob('recount-words', 'worker', (runtime) => createRecountWords(recountWordsDeps(runtime)))

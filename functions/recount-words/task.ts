@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { recountWordsDeps } from './deps.ts'
 import { createRecountWords } from './handler.ts'
 
-await jobTask('worker', (runtime) => createRecountWords(recountWordsDeps(runtime)))
+await jobTask('recount-words', 'worker', (runtime) => createRecountWords(recountWordsDeps(runtime)))

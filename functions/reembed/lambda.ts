@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { reembedDeps } from './deps.ts'
 import { createReembed } from './handler.ts'
 
-export const handler = lambdaJob('worker', (runtime) => createReembed(reembedDeps(runtime)))
+export const handler = lambdaJob('reembed', 'worker', (runtime) => createReembed(reembedDeps(runtime)))

@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { restoreHandlerDeps } from './deps.ts'
 import { createRestore } from './handler.ts'
 
-export const handler = lambdaJob('owner', (runtime) => createRestore(restoreHandlerDeps(runtime)))
+export const handler = lambdaJob('restore', 'owner', (runtime) => createRestore(restoreHandlerDeps(runtime)))

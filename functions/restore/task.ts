@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { restoreHandlerDeps } from './deps.ts'
 import { createRestore } from './handler.ts'
 
-await jobTask('owner', (runtime) => createRestore(restoreHandlerDeps(runtime)))
+await jobTask('restore', 'owner', (runtime) => createRestore(restoreHandlerDeps(runtime)))

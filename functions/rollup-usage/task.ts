@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { rollupUsageDeps } from './deps.ts'
 import { createRollupUsage } from './handler.ts'
 
-await jobTask('worker', (runtime) => createRollupUsage(rollupUsageDeps(runtime)))
+await jobTask('rollup-usage', 'worker', (runtime) => createRollupUsage(rollupUsageDeps(runtime)))

@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { runOperationsDeps } from './deps.ts'
 import { createRunOperations } from './handler.ts'
 
-await jobTask('worker', (runtime) => createRunOperations(runOperationsDeps(runtime)))
+await jobTask('run-operations', 'worker', (runtime) => createRunOperations(runOperationsDeps(runtime)))

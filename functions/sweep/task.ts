@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { sweepDeps } from './deps.ts'
 import { createSweep } from './handler.ts'
 
-await jobTask('worker', (runtime) => createSweep(sweepDeps(runtime)))
+await jobTask('sweep', 'worker', (runtime) => createSweep(sweepDeps(runtime)))

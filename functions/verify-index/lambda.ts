@@ -2,4 +2,4 @@ import { lambdaJob } from '../../shared/host/index.ts'
 import { verifyIndexDeps } from './deps.ts'
 import { createVerifyIndex } from './handler.ts'
 
-export const handler = lambdaJob('worker', (runtime) => createVerifyIndex(verifyIndexDeps(runtime)))
+export const handler = lambdaJob('verify-index', 'worker', (runtime) => createVerifyIndex(verifyIndexDeps(runtime)))

@@ -2,4 +2,4 @@ import { jobTask } from '../../shared/host/index.ts'
 import { verifyIndexDeps } from './deps.ts'
 import { createVerifyIndex } from './handler.ts'
 
-await jobTask('worker', (runtime) => createVerifyIndex(verifyIndexDeps(runtime)))
+await jobTask('verify-index', 'worker', (runtime) => createVerifyIndex(verifyIndexDeps(runtime)))

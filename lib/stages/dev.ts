@@ -20,4 +20,5 @@ export const dev: StageFile = {
   throttle: { perSecond: 100, burst: 200 },
   firewall: null,
   alarmEmails: [],
+  otlpEndpoint: null,
 }

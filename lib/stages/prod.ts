@@ -20,4 +20,5 @@ export const prod: StageFile = {
   throttle: { perSecond: 2000, burst: 4000 },
   firewall: { perFiveMinutes: 100_000 },
   alarmEmails: [],
+  otlpEndpoint: null,
 }

@@ -20,4 +20,5 @@ export const staging: StageFile = {
   throttle: { perSecond: 500, burst: 1000 },
   firewall: { perFiveMinutes: 100_000 },
   alarmEmails: [],
+  otlpEndpoint: null,
 }

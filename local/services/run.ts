@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
 import { installCfnLint } from './cfn-lint.ts'
 import { installChromium } from './chromium.ts'
+import { installCollector } from './collector-install.ts'
 import { installGrafanaDecoder } from './grafana-decoder.ts'
 import { startKafka } from './kafka.ts'
 import { installKubernetesTools } from './kubernetes-tools.ts'
@@ -22,7 +23,7 @@ const usage = `usage: node local/services/run.ts <service…> [--major 18] [--ma
 services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16), s3 (sets TEST_S3_URL, keys in it), chromium (sets CHROMIUM_PATH), pgbouncer (sets PGBOUNCER_PATH), promtool (sets PROMTOOL_PATH),
   grafana (sets GRAFANA_DECODER_PATH: Grafana's types of dashboards, no server), kubernetes (sets KUBERNETES_TOOLS_PATH: validators of its objects, no cluster),
   cfnlint (sets CFN_LINT_PATH: a linter of CloudFormation's templates),
-  lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client),
+  lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client), collector (sets OTELCOL_PATH: OpenTelemetry's),
   kafka (sets KAFKA_BOOTSTRAP_SERVERS; and KAFKA_SASL_BOOTSTRAP_SERVERS, a listener that asks for KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD by SCRAM),
   redis (sets TEST_REDIS_URL, password in it), milvus (sets TEST_MILVUS_URL: Milvus Lite)
   --fsync  durable and with more memory, for benchmarks; without it nothing is flushed
@@ -64,6 +65,9 @@ const services: Record<string, (options: Options) => AsyncGenerator<Service>> = 
   },
   async *lambda() {
     yield { env: { LAMBDA_RUNTIME_PATH: await installLambdaRuntime() }, stop: async () => {} }
+  },
+  async *collector() {
+    yield { env: { OTELCOL_PATH: await installCollector() }, stop: async () => {} }
   },
   async *promtool() {
     yield { env: { PROMTOOL_PATH: await installPromtool() }, stop: async () => {} }

@@ -4,6 +4,7 @@ import { limitVariables } from './limits.ts'
 import { milvusProblems, milvusVariables, milvusWarnings } from './milvus.ts'
 import { readOlderNames } from './older-names.ts'
 import { redisProblems, redisVariables } from './redis.ts'
+import { traceVariables } from './tracing.ts'
 
 export { type KafkaConnection, kafkaConnection } from './kafka.ts'
 export { parseRate, type Rate, rateForm, rateTakes } from './limits.ts'
@@ -114,6 +115,10 @@ const variables = z.object({
   QUOTA_DAILY_WRITES: limitVariables.QUOTA_DAILY_WRITES,
   QUOTA_MEMORIES: limitVariables.QUOTA_MEMORIES,
   QUOTA_BYTES: limitVariables.QUOTA_BYTES,
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http', 'https').optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: traceVariables.OTEL_EXPORTER_OTLP_HEADERS,
+  OTEL_SERVICE_NAME: traceVariables.OTEL_SERVICE_NAME,
+  OTEL_TRACES_SAMPLER_ARG: traceVariables.OTEL_TRACES_SAMPLER_ARG,
   CORS_ORIGINS: list.default([]),
   LOG_LEVEL: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
 })
@@ -142,10 +147,11 @@ const secretNames = [
   'KAFKA_SASL_PASSWORD',
   'REDIS_URL',
   'MILVUS_TOKEN',
+  'OTEL_EXPORTER_OTLP_HEADERS',
 ] as const
 export type SecretName = (typeof secretNames)[number]
 /** Agreed names that this version does not act on yet: said aloud, never silently dropped. */
-const notYet = ['OPA_URL', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_PUBLIC_KEY_PATH', 'OTEL_EXPORTER_OTLP_ENDPOINT']
+const notYet = ['OPA_URL', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_PUBLIC_KEY_PATH']
 const loopback = new Set(['127.0.0.1', 'localhost', '::1'])
 
 export class ConfigError extends Error {

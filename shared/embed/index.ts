@@ -6,6 +6,7 @@ import { hashEmbedder } from './hash.ts'
 import { httpEmbedder } from './http.ts'
 import type { Embedder } from './port.ts'
 import { servedEmbedder } from './served.ts'
+import { tracedEmbedder } from './traced.ts'
 import { baseModel, withPreviousTurn } from './turn.ts'
 
 export type { EmbedCall, Embedder } from './port.ts'
@@ -24,17 +25,17 @@ export function createEmbedder(config: Config, breakers: Breakers = ownBreakers(
 
 function embedderFor(config: Config, breakers: Breakers, dependency: 'embedder' | 'embedder_next'): Embedder {
   const { EMBEDDING_DIM: dimension, EMBEDDING_TIMEOUT_MS: timeoutMs } = config
-  if (config.EMBEDDER === 'hash') return hashEmbedder(dimension)
+  if (config.EMBEDDER === 'hash') return tracedEmbedder(hashEmbedder(dimension), 'internal')
   const asked = config.EMBEDDING_MODEL as string
   const model = config.EMBEDDING_CONTEXT === 'none' ? asked : withPreviousTurn(asked)
   const most = config.EMBEDDING_MAX_CHARACTERS ?? Number.POSITIVE_INFINITY
   const breaker = breakers.of(dependency, { timeoutMs, retries: 2 })
   if (config.EMBEDDER === 'bedrock') {
     const { batch, characters } = bedrockEmbedder({ model: asked, dimension, region: config.AWS_REGION as string, endpoint: config.BEDROCK_ENDPOINT })
-    return servedEmbedder({ model, dimension }, batch, breaker, Math.min(most, characters))
+    return tracedEmbedder(servedEmbedder({ model, dimension }, batch, breaker, Math.min(most, characters)), 'client')
   }
   const batch = httpEmbedder({ url: config.EMBEDDING_URL as string, model: asked, dimension, apiKey: config.EMBEDDING_API_KEY })
-  return servedEmbedder({ model, dimension }, batch, breaker, most)
+  return tracedEmbedder(servedEmbedder({ model, dimension }, batch, breaker, most), 'client')
 }
 
 /** The embedder of the model that is being introduced, where EMBEDDER_NEXT names one. Its breaker is another: what fails there says nothing of the present model. */

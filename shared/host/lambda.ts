@@ -5,6 +5,7 @@ import { awsHandler } from '../http/index.ts'
 import type { Bury } from '../kafka/index.ts'
 import { refuseJournal } from './journal.ts'
 import { applyKafkaEvent, isKafkaEvent } from './kafka-event.ts'
+import { observeJob, observeRecords } from './observe.ts'
 import { applyRecords } from './records.ts'
 import { deployedRuntime, type Need, type Runtime } from './runtime.ts'
 
@@ -34,17 +35,17 @@ async function start(need: Need): Promise<Runtime> {
 export function lambdaHttp(build: (runtime: Runtime) => HttpHandler) {
   const load = once('app', (runtime) => {
     const handler = build(runtime)
-    return { handler, handle: awsHandler(handler), wakesSent: runtime.wakesSent, meter: runtime.meter, tell: runtime.tell }
+    return { handler, handle: awsHandler(handler), wakesSent: runtime.wakesSent, meter: runtime.meter, tell: runtime.tell, tracing: runtime.tracing }
   })
   return async (event: unknown, context: unknown) => {
-    const { handler, handle, wakesSent, meter, tell } = await load()
+    const { handler, handle, wakesSent, meter, tell, tracing } = await load()
     if (isMeasure(event)) {
       await handler.measure?.()
       return tell(true)
     }
     const answer = await handle(event, context)
-    // the sandbox is frozen once it has answered: a wake-up still on its way, or a count, would wait for a next request that may never come
-    await Promise.all([wakesSent(), meter.flushBeforeFreeze(), tell()])
+    // the sandbox is frozen once it has answered: a wake-up still on its way, a count or a span would wait for a next request that may never come
+    await Promise.all([wakesSent(), meter.flushBeforeFreeze(), tell(), tracing.flushBeforeFreeze()])
     return answer
   }
 }
@@ -57,14 +58,18 @@ const isMeasure = (event: unknown): boolean => typeof event === 'object' && even
  * answers `{batchItemFailures}`.
  */
 export function lambdaRecords(row: Omit<Subscriber, 'handler'>, build: (runtime: Runtime) => RecordHandler) {
-  const load = once('worker', (runtime) => ({ handler: build(runtime), bury: buryOf(runtime, row.name), log: runtime.log, tell: runtime.tell }))
+  const load = once('worker', (runtime) => {
+    const { log, kafka, tracing, tell } = runtime
+    const handler = observeRecords({ ...row, handler: build(runtime), transport: kafka ? 'kafka' : 'invoke', log })
+    return { handler, bury: buryOf(runtime, row.name), log, tracing, tell }
+  })
   return async (event: unknown) => {
-    const { handler, bury, log, tell } = await load()
+    const { handler, bury, log, tracing, tell } = await load()
     try {
       if (!isKafkaEvent(event)) return await applyRecords(handler, event)
       return await applyKafkaEvent({ ...row, handler, bury, onFailure: (place, error) => log.warn({ ...place, err: error }, 'records are tried again from here') }, event)
     } finally {
-      await tell()
+      await Promise.all([tell(), tracing.flushBeforeFreeze()])
     }
   }
 }
@@ -77,15 +82,15 @@ function buryOf({ kafka }: Runtime, handler: string): Bury {
   }
 }
 
-/** A job: runs until it is done or the function's time is nearly up; the next run resumes. */
-export function lambdaJob(need: Need, build: (runtime: Runtime) => JobHandler) {
-  const load = once(need, (runtime) => ({ run: build(runtime), tell: runtime.tell }))
+/** A job of this name: runs until it is done or the function's time is nearly up; the next run resumes. */
+export function lambdaJob(name: string, need: Need, build: (runtime: Runtime) => JobHandler) {
+  const load = once(need, (runtime) => ({ job: observeJob(name, build(runtime), runtime.log), tracing: runtime.tracing, tell: runtime.tell }))
   return async (_event: unknown, context: Context): Promise<JobReport> => {
-    const { run, tell } = await load()
+    const { job, tracing, tell } = await load()
     try {
-      return await run(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
+      return await job(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
     } finally {
-      await tell()
+      await Promise.all([tell(), tracing.flushBeforeFreeze()])
     }
   }
 }

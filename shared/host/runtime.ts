@@ -10,11 +10,13 @@ import { generationReader } from '../outbox/index.ts'
 import type { Redis } from '../redis/index.ts'
 import { createLog, createMetrics, type Log, type Metrics, setBreakers } from '../telemetry/index.ts'
 import { type Authenticate, createAuthenticate, defaultLimits } from '../tenant/index.ts'
+import { noTracing, type Tracing } from '../trace/index.ts'
 import { createReadMeter, type ReadMeter } from '../usage/index.ts'
 import type { Engine } from '../vector/index.ts'
 import type { RunningJournal } from './journal.ts'
 import { redisOf, withRedis } from './redis.ts'
 import { type Tell, teller } from './tell.ts'
+import { traceOf } from './tracing.ts'
 import { vectorEngineOf } from './vector-engine.ts'
 
 /** Everything a handler's deps are taken from. Connections open on first use. */
@@ -50,6 +52,8 @@ export type Runtime = {
   /** Shares this process among the tenants that ask it. */
   turns: Turns
   tell: Tell
+  /** Spans of what it does; whoever ends the process closes it last. */
+  tracing: Tracing
   /** Takes appends while the database is down: where JOURNAL_DIR is set, in the process that stores. */
   journal?: RunningJournal
   /** Where the drain publishes to when it is not by invocation: the broker, or the local adapter's bus. */
@@ -71,7 +75,8 @@ export async function deployedRuntime(given: Config, need: Need): Promise<Runtim
       throw new ConfigError('The login of the database URL is a superuser or has BYPASSRLS: give the handlers one that is only a member of soma_app or soma_worker.')
   }
   if (need === 'app' && !config.SIGNING_KEY) throw new ConfigError('SIGNING_KEY is missing: every instance needs the same one, for cursors and tokens.')
-  const runtime = assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? '', ...functionWaker(config, log) })
+  const tracing = await traceOf(config, log)
+  const runtime = assembleRuntime(config, log, databases, { signingKey: config.SIGNING_KEY ?? '', ...functionWaker(config, log), tracing })
   runtime.metrics.beforeScrape(() => {
     for (const [secret, at] of changed) runtime.metrics.secretAge.set({ secret }, (Date.now() - at.getTime()) / 1000)
   })
@@ -83,7 +88,7 @@ export function assembleRuntime(
   config: Config,
   log: Log,
   databases: Databases,
-  more: { signingKey: string; wake: Runtime['wake']; wakesSent: Runtime['wakesSent']; publisher?: Publisher },
+  more: { signingKey: string; wake: Runtime['wake']; wakesSent: Runtime['wakesSent']; publisher?: Publisher; tracing?: Tracing },
 ): Runtime {
   for (const warning of config.warnings) log.warn(warning)
   const metrics = createMetrics()
@@ -113,6 +118,7 @@ export function assembleRuntime(
     limiter: createLimiter({ redis, prefix: keyPrefix(databases.app), onRefused: (limit) => metrics.requestsLimited.inc({ limit }) }),
     turns: createTurns(config.POSTGRES_POOL_SIZE),
     tell: teller(config, metrics),
+    tracing: more.tracing ?? noTracing,
     ...(publisher ? { publisher } : {}),
   }
 }

@@ -6,6 +6,7 @@ import { asAppError, checkMetricsToken, problemResponse, readiness, readJson } f
 import type { RunningConsumer } from '../kafka/index.ts'
 import { tellWhatIsAway } from './dependables.ts'
 import { startJournal } from './journal.ts'
+import { observeJob, observeRecords } from './observe.ts'
 import { applyRecords } from './records.ts'
 import { deployedRuntime, type Need, type Runtime } from './runtime.ts'
 import { endIdleConnections, serverOptions } from './streaming.ts'
@@ -25,7 +26,7 @@ export async function httpTask(build: (runtime: Runtime) => HttpHandler, { journ
  */
 export async function recordsTask(row: Omit<Subscriber, 'handler'>, build: (runtime: Runtime) => RecordHandler): Promise<void> {
   const runtime = await start('worker')
-  const handle = build(runtime)
+  const handle = observeRecords({ ...row, handler: build(runtime), transport: runtime.kafka ? 'kafka' : 'invoke', log: runtime.log })
   // a counter that begins at 1 has not risen
   runtime.metrics.deadLetters.inc({ consumer: row.name }, 0)
   const consumer = runtime.kafka?.consume({ ...row, handler: handle })
@@ -49,17 +50,16 @@ async function metricsOf({ config, metrics }: Runtime, request: Request): Promis
   return new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } })
 }
 
-/** Runs a job once, as a scheduled container task does; exits 1 when it failed. SIGTERM lets it end in order. */
-export async function jobTask(need: Need, build: (runtime: Runtime) => JobHandler): Promise<void> {
+/** Runs a job of this name once, as a scheduled container task does; exits 1 when it failed. SIGTERM lets it end in order. */
+export async function jobTask(name: string, need: Need, build: (runtime: Runtime) => JobHandler): Promise<void> {
   const runtime = await start(need)
   const ending = new AbortController()
   process.once('SIGTERM', () => ending.abort())
   process.once('SIGINT', () => ending.abort())
   try {
-    const report = await build(runtime)(ending.signal)
-    runtime.log.info({ ...report }, 'job')
-  } catch (error) {
-    runtime.log.error({ err: error }, 'job failed')
+    await observeJob(name, (signal) => build(runtime)(signal), runtime.log)(ending.signal)
+  } catch {
+    // its log line has said why
     process.exitCode = 1
   } finally {
     await runtime.tell()
@@ -128,11 +128,12 @@ async function listen(runtime: Runtime, handler: HttpHandler): Promise<void> {
   process.once('SIGINT', end)
 }
 
-async function closeAll({ databases, meter, kafka, redis, journal, vectorEngine }: Runtime): Promise<void> {
+async function closeAll({ databases, meter, kafka, redis, journal, vectorEngine, tracing }: Runtime): Promise<void> {
   await journal?.close()
   await meter.close()
   await kafka?.close()
   await redis?.close()
   await vectorEngine?.engine.close()
   for (const database of new Set(Object.values(databases))) await database.close()
+  await tracing.close()
 }

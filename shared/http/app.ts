@@ -8,7 +8,9 @@ import { AppError, type FieldError } from '../problem/index.ts'
 import { rateLimitFields, type Standing } from '../quota/index.ts'
 import type { Log, Metrics } from '../telemetry/index.ts'
 import { type Authenticate, type Ctx, requireScope } from '../tenant/index.ts'
+import { currentTraceparent, type Span, saneTraceparent, traced, traceIdOf } from '../trace/index.ts'
 import { asAppError, problemResponse } from './problem-response.ts'
+import { asAnswered, asReceived } from './server-span.ts'
 
 /** What every HTTP handler needs; each names what it needs beyond. */
 export type HttpDeps = {
@@ -25,30 +27,39 @@ export type HttpDeps = {
 export type Env = { Variables: { requestId: string; outcome: Record<string, unknown>; standings: Standing[]; endTurn?: () => void } }
 export type SomaApp = Hono<Env>
 
-/** A Hono app with request id, problem answers, one log line and the metrics of each request. */
+/** A Hono app with request id, problem answers, one log line, one span and the metrics of each request. */
 export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' | 'corsOrigins'>): SomaApp {
   const app = new Hono<Env>()
-  app.use(async function observe(c, next) {
+  app.use(async function trace(c, next) {
+    const { name: asked, attributes } = asReceived(name, c.req.method)
+    await traced(asked, { kind: 'server', parent: traceparentOf(c) ?? null, attributes }, (span) => observe(c, next, span))
+  })
+  async function observe(c: Context<Env>, next: () => Promise<void>, span: Span | undefined): Promise<void> {
     const started = performance.now()
     c.set('requestId', saneRequestId(c.req.header('x-request-id')))
     c.set('outcome', {})
     c.set('standings', [])
     await next()
     c.get('endTurn')?.()
-    c.header('x-request-id', c.get('requestId'))
+    const { method } = c.req
+    const [requestId, outcome, route] = [c.get('requestId'), c.get('outcome'), routeOf(c)]
+    c.header('x-request-id', requestId)
     c.header('x-content-type-options', 'nosniff')
     // a quota that refused may have written its own
     for (const [name, value] of Object.entries(rateLimitFields(c.get('standings')))) c.res.headers.append(name, value)
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
-    const endpoint = endpointOf(c)
+    const endpoint = route ?? 'none'
     const ms = performance.now() - started
-    deps.metrics.apiRequests.inc({ endpoint, method: c.req.method, status: String(c.res.status) })
-    deps.metrics.apiLatency.observe({ endpoint, method: c.req.method }, ms / 1000)
+    const { status } = c.res
+    deps.metrics.apiRequests.inc({ endpoint, method, status: String(status) })
+    deps.metrics.apiLatency.observe({ endpoint, method }, ms / 1000)
+    asAnswered(span, { method, route, status, requestId, outcome })
+    const traceId = span?.traceId ?? traceIdOf(c.req.header('traceparent'))
     deps.log.info(
-      { handler: name, endpoint, method: c.req.method, status: c.res.status, ms: Math.round(ms * 10) / 10, request_id: c.get('requestId'), ...c.get('outcome') },
+      { handler: name, endpoint, method, status, ms: Math.round(ms * 10) / 10, request_id: requestId, ...(traceId ? { trace_id: traceId } : {}), ...outcome },
       'request',
     )
-  })
+  }
   if (deps.corsOrigins.length) app.use(cors(deps.corsOrigins))
   app.onError((error, c) => {
     const known = asAppError(error)
@@ -77,9 +88,9 @@ export async function contextOf(c: Context<Env>, deps: Omit<HttpDeps, 'authentic
   // no operation that writes or reads a body takes parameters: one that was meant to narrow it is never ignored
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') queryOf(c, [])
   if (!streams) c.set('endTurn', await deps.turns.take(caller.tenantId, c.req.raw.signal))
-  const traceparent = c.req.header('traceparent')
-  const sane = traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? traceparent : undefined
-  return { ...caller, app: deps.app, worker: deps.worker, requestId: c.get('requestId'), traceparent: sane, signingKey: deps.signingKey, signal: c.req.raw.signal }
+  // what this stores continues the request's span; without tracing, the caller's
+  const traceparent = currentTraceparent() ?? traceparentOf(c)
+  return { ...caller, app: deps.app, worker: deps.worker, requestId: c.get('requestId'), traceparent, signingKey: deps.signingKey, signal: c.req.raw.signal }
 }
 
 /** Counts a call that stores many memories on the tenant's limit of those; that of a caller who may not does not count. @throws AppError forbidden, rate_limited */
@@ -128,11 +139,10 @@ function saneRequestId(given: string | undefined): string {
   return given && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID()
 }
 
+const traceparentOf = (c: Context<Env>): string | undefined => saneTraceparent(c.req.header('traceparent'))
+
 /** The route template, so that the label stays bounded. */
-function endpointOf(c: Context<Env>): string {
-  const route = c.req.matchedRoutes.findLast((one) => one.method !== 'ALL')
-  return route?.path ?? 'none'
-}
+const routeOf = (c: Context<Env>): string | undefined => c.req.matchedRoutes.findLast((one) => one.method !== 'ALL')?.path
 
 function matches(template: string, path: string): boolean {
   const pattern = template.split('/')

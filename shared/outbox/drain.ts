@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Publisher } from '../bus/index.ts'
 import { type Database, singly } from '../db/index.ts'
-import type { EventRecord, JobReport, RecordFailure } from '../handler/index.ts'
+import type { EventRecord, JobReport } from '../handler/index.ts'
 import { type ClaimedRow, claimOutbox, tenantsWaiting } from './claim.ts'
 import { type MemoryEvent, recordOf } from './event.ts'
+import { publishRecords } from './publish.ts'
 import { type Outcome, settleOutbox } from './settle.ts'
 
 export type DrainDeps = { worker: Database; publisher: Publisher; generation: () => Promise<number>; onFailure: (seq: string, error: string) => void }
@@ -42,7 +43,7 @@ async function drainTurn(deps: DrainDeps, owner: string, tenant: { tenant_id: nu
   if (!claim.rows.length) return { outcomes: [], more: false }
   const records = claim.rows.map((row) => toRecord(row, tenant.name, generation))
   const sendable = records.flatMap((record, index) => (record ? [{ record, index }] : []))
-  const answers = await answersOf(
+  const answers = await publishRecords(
     deps.publisher,
     sendable.map(({ record }) => record),
   )
@@ -58,16 +59,6 @@ async function drainTurn(deps: DrainDeps, owner: string, tenant: { tenant_id: nu
   for (const one of outcomes) if (one.error !== null) deps.onFailure(one.seq, one.error)
   await deps.worker.transaction(access, (tx) => settleOutbox(tx, tenant.tenant_id, owner, outcomes, claim.guard, claim.more))
   return { outcomes, more: claim.more }
-}
-
-/** A transport that throws has acknowledged nothing: its records wait for their next attempt, and the next tenant has its turn. */
-async function answersOf(publisher: Publisher, records: EventRecord[]): Promise<(RecordFailure | null)[]> {
-  try {
-    return records.length ? await publisher.publish(records) : []
-  } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    return records.map((_, index) => ({ index, poison: false, error }))
-  }
 }
 
 function toRecord(row: ClaimedRow, tenant: string, generation: number): EventRecord | undefined {

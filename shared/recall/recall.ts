@@ -4,6 +4,7 @@ import { type Params, params } from '../filter/index.ts'
 import { selectionOf, settleInstant } from '../memory/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { readQuestion } from '../text/index.ts'
+import { traced } from '../trace/index.ts'
 import type { Engine } from '../vector/index.ts'
 import { type Asked, searchEngine } from './engine.ts'
 import { fuse } from './fuse.ts'
@@ -56,6 +57,7 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
 
   const view = (p: Params) => viewOf(input, selection, p)
   const access = { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true, plans: 'kept' } as const
+  const read = <T>(work: (tx: Sql) => Promise<T>) => traced('postgresql recall', tracedAs, () => ctx.app.transaction(access, work))
   const finish = async (tx: Sql, { lexical, nearest, model }: Gathered): Promise<RecallOut> => {
     const { ranked, semantic } = fuse(lexical, nearest, input, model.model, input.as_of === undefined ? new Date() : new Date(input.as_of))
     const results = await present(tx, ctx.tenantId, ranked, input, view, { most: lexical.most, semanticWeight: semantic })
@@ -66,7 +68,7 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   }
   // one snapshot for both arms; where nothing waits for its vector the answer is read in it too
   const search = (model: Embedder, query: Float32Array | undefined, settled: boolean) =>
-    ctx.app.transaction(access, async (tx) => {
+    read(async (tx) => {
       const gathered = await gather(tx, ctx.tenantId, input, { userId: selection.ids.user_id, query, model, view, engineFrom: deps.engine?.from })
       const instead = settled || gathered.searched === null || isOf(model, gathered.searched) ? undefined : gathered.searched
       return { query, gathered, instead, answer: gathered.tail.length || gathered.asked || instead ? undefined : await finish(tx, gathered) }
@@ -94,9 +96,10 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   const tail = waiting.length ? await searchTail(waiting, query as Float32Array, gathered.model, call).catch((error) => failed(reasonOf(error), error)) : undefined
   if (tail) gathered.nearest.push(...tail)
   if (gathered.tail.length > tailSize) failed('index_lag', undefined)
-  return counted(await ctx.app.transaction(access, (tx) => finish(tx, gathered)))
+  return counted(await read((tx) => finish(tx, gathered)))
 }
 
+const tracedAs = { kind: 'client', attributes: { 'db.system.name': 'postgresql', 'db.operation.name': 'recall' } } as const
 const lastSearched = new WeakMap<RecallDeps, Embedder>()
 const attempts = 3
 type Attempt = { instead: Model | undefined }

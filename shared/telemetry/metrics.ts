@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { traced } from '../trace/index.ts'
 
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10]
 /** Tenants that get a label of their own; the rest are folded into `other`. */
@@ -111,12 +112,12 @@ export function foldTenants(rows: Backlog[]): Backlog[] {
   return [...sorted.slice(0, maxTenantLabels), other]
 }
 
-/** Times a write with its commit, whether it ends well or not. */
+/** Times a write with its commit, whether it ends well or not, and traces it. */
 export async function observeWrite<T>(metrics: Metrics, operation: string, write: () => Promise<T>): Promise<T> {
   const started = performance.now()
   let status = 'error'
   try {
-    const result = await write()
+    const result = await traced(`postgresql ${operation}`, { kind: 'client', attributes: { 'db.system.name': 'postgresql', 'db.operation.name': operation } }, write)
     status = 'ok'
     return result
   } finally {

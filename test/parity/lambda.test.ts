@@ -16,6 +16,7 @@ import { type LambdaFunction, lambdaFunction } from '../support/lambda-function.
 import { type LambdaServices, lambdaServices } from '../support/lambda-services.ts'
 import { createBucket, s3Environment, useS3 } from '../support/s3.ts'
 import { requireService } from '../support/services.ts'
+import { type Collector, newTraceparent, openCollector } from '../support/spans.ts'
 import { behaviour, type Host, metricsToken } from './suite.ts'
 
 const budget = 5 * 1024 * 1024
@@ -25,6 +26,7 @@ const postgres = requireService('POSTGRES_URL')
 const s3 = requireService('TEST_S3_URL')
 const broker = requireService('KAFKA_BOOTSTRAP_SERVERS')
 const scram = process.env.KAFKA_SASL_BOOTSTRAP_SERVERS
+const otelcol = requireService('OTELCOL_PATH')
 const missing = [...(runtime ? [] : ['LAMBDA_RUNTIME_PATH']), ...(postgres ? [] : ['POSTGRES_URL'])]
 
 let stack: Synthesised
@@ -51,23 +53,27 @@ test.skipIf(!entriesExist).each(rows)('the bundle of $name is a module without f
 describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own runtime client${missing.length ? ` (skipped: no ${missing.join(', ')})` : ''}`, () => {
   let product: Product
   let services: LambdaServices
+  let collector: Collector | undefined
   let close: () => Promise<void>
 
   beforeAll(async () => {
     const opened = await openProduct('postgres 18', postgres)
     product = opened.product
+    collector = otelcol ? await openCollector(otelcol) : undefined
+    const traces: Record<string, string> = collector ? { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint } : {}
     services = await lambdaServices(invoke, secretsOf(product))
     const bucket = s3 && (await createBucket(useS3(s3).client))
     for (const { name, timeoutSeconds } of rows) {
       const deployed = asDeployed(stack, name)
       const objects = bucket && 'BACKUP_BUCKET' in deployed ? { ...s3Environment(s3 as string), BACKUP_BUCKET: bucket } : {}
-      const environment = { ...deployed, ...services.environment, ...credentials, ...objects, LOG_LEVEL: 'error', METRICS_NAMESPACE: 'Soma/test' }
+      const environment = { ...deployed, ...services.environment, ...credentials, ...objects, ...traces, LOG_LEVEL: 'error', METRICS_NAMESPACE: 'Soma/test' }
       functions.set(name, await lambdaFunction(runtime, { name, bundle: bundleOf(name), timeoutSeconds, environment }))
     }
     close = opened.close
   }, 60_000)
   afterAll(async () => {
     services?.close()
+    await collector?.stop()
     await close?.()
   })
 
@@ -114,6 +120,26 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
     expect((await call(eve, 'POST', `/v1/imports/${announced.id}/start`)).status).toBe(202)
     expect((await ended(eve, announced.id)).result).toMatchObject({ imported: 3, failed: 0 })
     expect((await call(eve, 'POST', '/v1/recall', { query: 'coffee', mode: 'lexical' })).body.results).toHaveLength(1)
+  })
+
+  test.skipIf(!otelcol)(`a store is one trace through the functions that invoke each other${otelcol ? '' : ' (skipped: no OTELCOL_PATH)'}`, async () => {
+    const { traceparent, traceId, spanId } = newTraceparent()
+    await host().call(await product.tenant(), 'POST', '/v1/memories', { text: 'tea' }, { traceparent })
+    await services.quiet()
+    const spans = ((await collector?.spans()) ?? []).filter((span) => span.traceId === traceId)
+    const under = (parent: string | undefined) => spans.filter((span) => span.parentSpanId === parent).toSorted((a, b) => a.name.localeCompare(b.name))
+    const [server] = under(spanId)
+    const [, producer] = under(server?.spanId)
+    expect([server, ...under(server?.spanId)]).toMatchObject([
+      { name: 'POST /v1/memories', kind: 'server' },
+      { name: 'postgresql store', kind: 'client' },
+      { name: 'send memory.events', kind: 'producer', attributes: { 'messaging.system': 'invoke' } },
+    ])
+    const applied = under(producer?.spanId)
+    expect(applied.map(({ kind, attributes }) => [kind, attributes['soma.handler']]).sort()).toEqual([
+      ['consumer', 'index-vectors'],
+      ['consumer', 'project-events'],
+    ])
   })
 
   test('a job ends, and says what it has done', async () => {

@@ -105,3 +105,11 @@ test('a task has a size that Fargate sells', () => {
     { memoryLimitMiB: 8192, cpu: 4096 },
   ])
 })
+
+test.each(computeNames)('with compute %s every handler knows where its spans go, when the stage says so', (compute) => {
+  const otlpEndpoint = 'http://collector.internal:4318'
+  for (const { name } of manifest) {
+    expect(synth({ compute, settings: { otlpEndpoint } }).environment(name)).toMatchObject({ OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint })
+    expect(synth({ compute }).environment(name)).not.toHaveProperty('OTEL_EXPORTER_OTLP_ENDPOINT')
+  }
+})

@@ -15,6 +15,7 @@ export const services = {
   KUBERNETES_TOOLS_PATH: "validators of Kubernetes' objects",
   CFN_LINT_PATH: 'cfn-lint',
   LAMBDA_RUNTIME_PATH: "Lambda's runtime client",
+  OTELCOL_PATH: 'OpenTelemetry Collector',
 } as const
 
 export type ServiceVariable = keyof typeof services
@@ -28,7 +29,7 @@ export function requireService(variable: ServiceVariable): string | undefined {
   if (found) return found
   if (process.env.REQUIRE_SERVICES === '1') {
     throw new Error(
-      `${variable} is not set and REQUIRE_SERVICES=1 asks for ${services[variable]}. Run the tests by \`node local/services/run.ts postgres pgbouncer promtool grafana kubernetes cfnlint s3 kafka redis milvus chromium lambda --major 18 --major 16 -- npm test\`.`,
+      `${variable} is not set and REQUIRE_SERVICES=1 asks for ${services[variable]}. Run the tests by \`node local/services/run.ts postgres pgbouncer promtool grafana kubernetes cfnlint s3 kafka redis milvus chromium lambda collector --major 18 --major 16 -- npm test\`.`,
     )
   }
   return undefined

@@ -130,6 +130,7 @@ const fences: Record<string, Fence> = {
   'the S3 client': vendor('@aws-sdk/client-s3', /S3 client lives in/, ['shared/s3'], ['shared/aws', 'shared/blob', 'shared/backup', 'local/cli', 'functions/backup']),
   pino: vendor('pino', /pino and prom-client live in/, ['shared/telemetry'], ['shared/http', 'functions/store']),
   'prom-client': vendor('prom-client', /pino and prom-client live in/, ['shared/telemetry'], ['functions/status']),
+  OpenTelemetry: vendor('@opentelemetry/sdk-trace', /OpenTelemetry lives in shared\/trace/, ['shared/trace'], ['shared/telemetry', 'shared/http', 'functions/store', 'local']),
   kafkajs: vendor('kafkajs', /kafkajs lives in/, ['shared/kafka'], ['shared/outbox']),
   cockatiel: vendor('cockatiel', /cockatiel lives in/, ['shared/breaker'], ['shared/embed', 'shared/redis', 'functions/recall']),
   ioredis: vendor('ioredis', /ioredis lives in/, ['shared/redis'], ['shared/recall']),
