@@ -5,6 +5,7 @@ import { asOf } from './as-of.ts'
 import { backup } from './backup.ts'
 import { breadth } from './breadth.ts'
 import { chaos } from './chaos/chaos.ts'
+import { cost } from './cost/cost.ts'
 import { graph } from './graph.ts'
 import { languagesBench } from './languages/languages.ts'
 import { load } from './load.ts'
@@ -22,7 +23,7 @@ import { transfer } from './transfer.ts'
 import { upgrade } from './upgrade.ts'
 
 /** `size` is how many memories, where a benchmark lets one choose; `data` a file of somebody else's. */
-export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined }
+export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined; check: boolean }
 const benchmarks: Record<string, (product: Product, options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = {
   store,
   load,
@@ -39,7 +40,7 @@ const benchmarks: Record<string, (product: Product, options: Options, cleanUp: A
   peers,
 }
 /** These bring up what they need by themselves. */
-const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos, upgrade }
+const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos, upgrade, cost }
 const longestMinutes = 120
 
 const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
@@ -61,6 +62,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
   chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
   upgrade  the code before the newest migration serves on while it runs, beside the new code, and after a roll-back
+  cost    what each stage of the AWS stack costs, of its own templates; writes docs/cost.md (--check: fails where that is old)
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
   --size N    so many memories (thousands), for load, recall, as-of, transfer, backup, scale, breadth (vectors, 50,000), outbox (20,000 with --short) and peers (100,000; 500); so many kills, for chaos (24 with --short)
   --embedded  on the embedded engine instead of PostgreSQL 18 with fsync (20,000 memories)
@@ -79,6 +81,7 @@ function parseCommandLine() {
       model: { type: 'string' },
       dimension: { type: 'string' },
       context: { type: 'string' },
+      check: { type: 'boolean', default: false },
     },
   })
   const size = values.size === undefined ? undefined : Number(values.size)
@@ -94,7 +97,7 @@ function parseCommandLine() {
     (size !== undefined && !(Number.isInteger(size) && size > 0))
   )
     throw new Error(usage)
-  return { name, benchmark, alone, options: { short: values.short, embedded: values.embedded, size, data: values.data, embedder } }
+  return { name, benchmark, alone, options: { short: values.short, embedded: values.embedded, size, data: values.data, embedder, check: values.check } }
 }
 
 async function machineLine(product: Product, { short, embedder }: Options): Promise<string> {

@@ -57,7 +57,8 @@ export class Broker extends Construct {
       clientAuthentication: { sasl: { iam: { enabled: true } }, unauthenticated: { enabled: false } },
       encryptionInfo: { encryptionAtRest: { dataVolumeKmsKeyId: key.keyArn }, encryptionInTransit: { clientBroker: 'TLS', inCluster: true } },
       configurationInfo: { arn: configuration.attrArn, revision: configuration.attrLatestRevisionRevision as unknown as number },
-      enhancedMonitoring: 'PER_TOPIC_PER_BROKER',
+      // what the alarms look at is free; each finer level is paid by the metric
+      enhancedMonitoring: 'DEFAULT',
       loggingInfo: { brokerLogs: { cloudWatchLogs: { enabled: true, logGroup: log.logGroupName } } },
     })
     cluster.applyRemovalPolicy(settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY)

@@ -19,7 +19,7 @@ export type PlatformProps = { network: Network; stage: Stage; settings: Settings
 
 /** The cluster and the image of all tasks. `image` is a URI, or `Dockerfile`: made from this checkout's by the deployment; without it: the repository soma-memory, the tag of the stage's name. */
 export function taskPlatform(scope: Construct, props: PlatformProps): TaskPlatform {
-  return { cluster: new ecs.Cluster(scope, 'Cluster', { vpc: props.network.vpc, containerInsightsV2: ecs.ContainerInsights.ENABLED }), image: containerImage(scope, props) }
+  return { cluster: new ecs.Cluster(scope, 'Cluster', { vpc: props.network.vpc, containerInsightsV2: ecs.ContainerInsights.DISABLED }), image: containerImage(scope, props) }
 }
 
 function containerImage(scope: Construct, { stage, settings, image: uri }: PlatformProps): ecs.ContainerImage {

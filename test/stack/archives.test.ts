@@ -39,8 +39,8 @@ describe.each(stageNames)('the bucket of the backups in %s', (stage) => {
   })
 
   test('refuses whoever comes without TLS', () => {
-    const [policy] = ofType(resources, 'AWS::S3::BucketPolicy').map(([, { Properties }]) => Properties)
-    expect(policy?.Bucket).toEqual({ Ref: id })
+    const policies = ofType(resources, 'AWS::S3::BucketPolicy').map(([, { Properties }]) => Properties)
+    const policy = policies.find(({ Bucket }) => Bucket.Ref === id)
     expect(policy?.PolicyDocument.Statement).toEqual([
       expect.objectContaining({ Effect: 'Deny', Action: 's3:*', Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
     ])

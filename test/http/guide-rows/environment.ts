@@ -8,6 +8,7 @@ import { readCursor, signCursor } from '../../../shared/memory/index.ts'
 import { parseRecord } from '../../../shared/outbox/index.ts'
 import { createLog } from '../../../shared/telemetry/index.ts'
 import type { Ctx } from '../../../shared/tenant/index.ts'
+import { ofType, synth } from '../../stack/synth.ts'
 import { requireService } from '../../support/services.ts'
 
 const url = 'postgresql://soma:pass@db:5432/soma'
@@ -101,6 +102,23 @@ export const environmentRows: Record<string, () => Promise<unknown>> = {
   async P18() {
     for (const name of ['service', 'pipeline', 'tenant', 'backup']) expect(JSON.parse(readFileSync(`docs/grafana/${name}.json`, 'utf8')).uid).toBe(`soma-${name}`)
     expect(readFileSync('docs/alerts.yaml', 'utf8')).toContain('severity: page')
+  },
+  async A20() {
+    const { resources } = synth({ stage: 'prod', compute: 'container', own: true })
+    const services = ['AWS::ECS::Service', 'AWS::ElasticLoadBalancingV2::LoadBalancer', 'AWS::RDS::DBCluster', 'AWS::ElastiCache::ReplicationGroup', 'AWS::MSK::Cluster']
+    for (const type of services) expect([type, ofType(resources, type).length > 0]).toEqual([type, true])
+  },
+  async A30() {
+    const certificateArn = 'arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f'
+    const { resources } = synth({ compute: 'container', settings: { domain: { name: 'memory.example.com', certificateArn } } })
+    const listeners = ofType(resources, 'AWS::ElasticLoadBalancingV2::Listener').map(([, { Properties }]) => Properties)
+    expect(listeners).toContainEqual(expect.objectContaining({ Protocol: 'HTTPS', Certificates: [{ CertificateArn: certificateArn }] }))
+  },
+  async F11() {
+    expect(inKubernetes('ServiceMonitor', 'soma')).toBeDefined()
+    expect(readFileSync('docs/alerts.yaml', 'utf8')).toContain('alert: SomaOutboxOld')
+    expect(JSON.parse(readFileSync('docs/grafana/service.json', 'utf8')).panels.length).toBeGreaterThan(0)
+    expect(parseConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' })).toMatchObject({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', warnings: [] })
   },
   R4: async () => expect(kubernetes.find(({ kind }) => kind === 'Job')?.metadata.labels).toMatchObject({ 'app.kubernetes.io/name': 'migrate' }),
   F17: async () => expect(dockerfile).toMatch(/^FROM node:[\d.]+-/m),
