@@ -21,11 +21,13 @@ export class Provided {
   readonly broker: Broker | undefined
   readonly cache: Cache | undefined
   private readonly scope: Construct
+  private readonly network: Network
 
   constructor(scope: Construct, props: ProvidedProps) {
     const { settings, key, secrets } = props
     const { database, kafka, redis } = settings
     this.scope = scope
+    this.network = props.network
     if (database) makeSecrets(scope, secrets, key)
     this.database = database ? new Database(scope, 'Database', database, props) : undefined
     this.broker = kafka && 'type' in kafka ? new Broker(scope, 'Broker', kafka, props) : undefined
@@ -47,7 +49,8 @@ export class Provided {
         this.broker.connection,
         topics.map(({ name }) => name),
       )
-    const after = [this.database, ...(this.broker ? [this.broker.ready] : []), migrate]
+    // of the network the way to the secrets above all
+    const after = [this.network, this.database, ...(this.broker ? [this.broker.ready] : []), migrate]
     migrateFirst(this.scope, { migrate, after, before: [...handlers.values()].filter((one) => one !== migrate) })
   }
 }

@@ -97,6 +97,8 @@ describe.each(computeNames)('compute %s by itself', (compute) => {
     const after = asList(resources[trigger ?? '']?.DependsOn)
     expect(after.some((id) => resources[id]?.Type === 'AWS::RDS::DBInstance')).toBe(true)
     expect(after.some((id) => resources[id]?.Type === 'Custom::AWS')).toBe(true)
+    // without its endpoint no function reads a secret
+    for (const [id] of ofType(resources, 'AWS::EC2::VPCEndpoint')) expect(after).toContain(id)
   })
 
   test('only the migration knows the admin, and only it may make topics, those of the manifest', () => {
