@@ -1,7 +1,8 @@
 /** The product in a process of its own: tells its URL, answers what the benchmark asks about it, and ends with the benchmark. */
 
-import { type Profiler, Session } from 'node:inspector/promises'
+import type { Profiler } from 'node:inspector'
 import { keepHeapSmall } from '../local/heap.ts'
+import { createRecorder } from '../local/profile/recorder.ts'
 import { startLocal } from '../local/serve.ts'
 import { readConfig } from '../shared/config/index.ts'
 import { createLog } from '../shared/telemetry/index.ts'
@@ -16,25 +17,19 @@ keepHeapSmall()
 const config = readConfig()
 const local = await startLocal(config, createLog(config.LOG_LEVEL))
 
-const inspector = new Session()
+const recorder = createRecorder()
 
 async function answer({ id, sql, job, profile }: Question): Promise<Answer> {
   try {
     if (sql !== undefined) return { id, rows: await local.db.owner.maintenance((owner) => owner.query(sql)) }
     if (job !== undefined) await local.runJob(job)
-    else if (profile === 'start') await startProfile()
-    else if (profile === 'stop') return { id, profile: (await inspector.post('Profiler.stop')).profile }
+    else if (profile === 'start') await recorder.start()
+    else if (profile === 'stop') return { id, profile: await recorder.stopCpu() }
     else return { id, rss: process.memoryUsage.rss() }
     return { id }
   } catch (error) {
     return { id, error: String(error) }
   }
-}
-
-async function startProfile(): Promise<void> {
-  inspector.connect()
-  await inspector.post('Profiler.enable')
-  await inspector.post('Profiler.start')
 }
 
 process.on('message', async (question: Question) => {

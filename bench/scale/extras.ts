@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { byPlace } from '../../local/profile/fold.ts'
 import { untilIndexed } from '../corpus.ts'
 import { count, ms, printTable, timed } from '../figures.ts'
 import type { Product } from '../product.ts'
 import { queryFor } from '../texts.ts'
 import { answers, oneByOne, recall, spread, storing } from './measure.ts'
-import { byPlace } from './profile.ts'
 import { othersOf, otherUser, type Stage, type User } from './stages.ts'
 
 /** Where a recall's time goes: CPU of the server by folder and package, and what PostgreSQL spends in its statements. */

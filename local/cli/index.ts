@@ -22,6 +22,7 @@ import { addModels } from './models.ts'
 import { addNames } from './names.ts'
 import { addOutbox } from './outbox.ts'
 import { addPreflight } from './preflight.ts'
+import { addProfile } from './profile.ts'
 import { addRebuildIndex } from './rebuild-index.ts'
 import { addRecall } from './recall.ts'
 import { addRestore } from './restore.ts'
@@ -77,6 +78,7 @@ export function createProgram(json = false): Command {
   addGlobals(program)
   for (const add of [addStart, addStore, addRecall, addList, addGet, addHistory, addForget, addLink, addUnlink, addNeighbors, addPath, addStats, addNames, addUsage]) add(program)
   for (const add of [addExport, addImport, addBackup, addRestore, addDrill, addRuns, addVerify, addVerifyIndex, addRebuildIndex]) add(program)
-  for (const add of [addMigrate, addTenant, addKey, addModels, addOutbox, addDlq, addJournal, addTopics, addDrain, addWorker, addDoctor, addPreflight, addCompletion]) add(program)
+  for (const add of [addMigrate, addTenant, addKey, addModels, addOutbox, addDlq, addJournal, addTopics, addDrain, addWorker, addDoctor, addPreflight, addProfile, addCompletion])
+    add(program)
   return program
 }

@@ -208,6 +208,11 @@ export const processRows: Record<string, (machine: Machine) => Promise<unknown>>
     expect((await machine.caughtUp()).counts?.events).toBe(200)
     await worksOnce(machine, 'project-events')
   },
+  async P27(machine) {
+    const out = join(machine.directory, 'profile')
+    const { code, stdout } = await machine.soma('none', ['profile', '--seconds', '5', '--out', out])
+    expect({ code, files: JSON.parse(stdout).files }).toEqual({ code: 0, files: [join(out, 'soma.cpuprofile'), join(out, 'soma.heapprofile')] })
+  },
   R1: migrates,
   async R2(machine) {
     const { code, stdout } = await machine.soma('none', ['doctor'], { POSTGRES_URL: 'postgres://soma@127.0.0.1:9/soma' })
