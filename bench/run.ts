@@ -7,6 +7,7 @@ import { breadth } from './breadth.ts'
 import { chaos } from './chaos/chaos.ts'
 import { cost } from './cost/cost.ts'
 import { graph } from './graph.ts'
+import { k6 } from './k6.ts'
 import { languagesBench } from './languages/languages.ts'
 import { load } from './load.ts'
 import { neighbours } from './neighbours.ts'
@@ -22,8 +23,16 @@ import { store } from './store.ts'
 import { transfer } from './transfer.ts'
 import { upgrade } from './upgrade.ts'
 
-/** `size` is how many memories, where a benchmark lets one choose; `data` a file of somebody else's. */
-export type Options = { short: boolean; embedded: boolean; size: number | undefined; data: string | undefined; embedder: Embedder | undefined; check: boolean }
+/** `size` is how many memories, where a benchmark lets one choose; `data` a file of somebody else's, `out` a folder for a report. */
+export type Options = {
+  short: boolean
+  embedded: boolean
+  size: number | undefined
+  data: string | undefined
+  out: string | undefined
+  embedder: Embedder | undefined
+  check: boolean
+}
 const benchmarks: Record<string, (product: Product, options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = {
   store,
   load,
@@ -38,6 +47,7 @@ const benchmarks: Record<string, (product: Product, options: Options, cleanUp: A
   backup,
   outbox,
   peers,
+  k6,
 }
 /** These bring up what they need by themselves. */
 const standing: Record<string, (options: Options, cleanUp: AsyncDisposableStack) => Promise<void>> = { pipeline, neighbours, soak, chaos, upgrade, cost }
@@ -61,6 +71,7 @@ const usage = `usage: npm run bench -- <name> [--short] [--embedded] [--size N]
   neighbours  nine tenants beside a tenth who sends a hundred times as much, with RATE_LIMIT_TENANT: what becomes of their answers
   soak    20 minutes (2 with --short) of a steady load through a real Kafka: do memory, connections, tables and queues level off
   chaos   200 kills of the product's processes under load, with broker and database: is anything lost or doubled
+  k6      bench/k6/load.js by the real k6 (built once, with Go): stores and recalls at a constant rate for two minutes, held to the promises; --out FOLDER keeps its report
   upgrade  the code before the newest migration serves on while it runs, beside the new code, and after a roll-back
   cost    what each stage of the AWS stack costs, of its own templates; writes docs/cost.md (--check: fails where that is old)
   --short     fewer repetitions and 10,000 memories: a smoke test, not a figure
@@ -77,6 +88,7 @@ function parseCommandLine() {
       embedded: { type: 'boolean', default: false },
       size: { type: 'string' },
       data: { type: 'string' },
+      out: { type: 'string' },
       embedder: { type: 'string' },
       model: { type: 'string' },
       dimension: { type: 'string' },
@@ -97,7 +109,7 @@ function parseCommandLine() {
     (size !== undefined && !(Number.isInteger(size) && size > 0))
   )
     throw new Error(usage)
-  return { name, benchmark, alone, options: { short: values.short, embedded: values.embedded, size, data: values.data, embedder, check: values.check } }
+  return { name, benchmark, alone, options: { short: values.short, embedded: values.embedded, size, data: values.data, out: values.out, embedder, check: values.check } }
 }
 
 async function machineLine(product: Product, { short, embedder }: Options): Promise<string> {

@@ -6,6 +6,7 @@ import { installCfnLint } from './cfn-lint.ts'
 import { installChromium } from './chromium.ts'
 import { installCollector } from './collector-install.ts'
 import { installGrafanaDecoder } from './grafana-decoder.ts'
+import { installK6 } from './k6.ts'
 import { startKafka } from './kafka.ts'
 import { installKubernetesTools } from './kubernetes-tools.ts'
 import { installLambdaRuntime } from './lambda.ts'
@@ -22,7 +23,7 @@ type Options = { majors: readonly PostgresMajor[]; fsync: boolean }
 const usage = `usage: node local/services/run.ts <service…> [--major 18] [--major 16] [--fsync] (--keep | -- <command…>)
 services: postgres (sets POSTGRES_URL for 18, POSTGRES16_URL for 16), s3 (sets TEST_S3_URL, keys in it), chromium (sets CHROMIUM_PATH), pgbouncer (sets PGBOUNCER_PATH), promtool (sets PROMTOOL_PATH),
   grafana (sets GRAFANA_DECODER_PATH: Grafana's types of dashboards, no server), kubernetes (sets KUBERNETES_TOOLS_PATH: validators of its objects, no cluster),
-  cfnlint (sets CFN_LINT_PATH: a linter of CloudFormation's templates),
+  cfnlint (sets CFN_LINT_PATH: a linter of CloudFormation's templates), k6 (sets K6_PATH: a program that makes load),
   lambda (sets LAMBDA_RUNTIME_PATH: AWS's runtime client), collector (sets OTELCOL_PATH: OpenTelemetry's),
   kafka (sets KAFKA_BOOTSTRAP_SERVERS; and KAFKA_SASL_BOOTSTRAP_SERVERS, a listener that asks for KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD by SCRAM),
   redis (sets TEST_REDIS_URL, password in it), milvus (sets TEST_MILVUS_URL: Milvus Lite)
@@ -80,6 +81,9 @@ const services: Record<string, (options: Options) => AsyncGenerator<Service>> = 
   },
   async *cfnlint() {
     yield { env: { CFN_LINT_PATH: await installCfnLint() }, stop: async () => {} }
+  },
+  async *k6() {
+    yield { env: { K6_PATH: await installK6() }, stop: async () => {} }
   },
   async *chromium() {
     yield { env: { CHROMIUM_PATH: await installChromium() }, stop: async () => {} }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'vitest'
+import { thresholds } from '../../../bench/k6/thresholds.ts'
 import { openLocal } from '../../../local/adapter.ts'
 import { renderedObjects } from '../../../local/kubernetes/render.ts'
 import { ConfigError, parseConfig } from '../../../shared/config/index.ts'
@@ -155,4 +156,8 @@ export const environmentRows: Record<string, () => Promise<unknown>> = {
   P10: async () => refused({ SOMABRAIN_REQUIRE_EXTERNAL_BACKENDS: '1' }, 'needs POSTGRES_URL'),
   P11: renamed('SOMABRAIN_MODE', 'full-local', 'STAGE', 'local'),
   P25: renamed('SQLALCHEMY_POOL_SIZE', '7', 'POSTGRES_POOL_SIZE', 7),
+  async P28() {
+    expect(thresholds()).toMatchObject({ 'http_req_duration{promise:store}': ['p(95)<750'], 'http_req_duration{promise:recall}': ['p(95)<500'] })
+    expect(readFileSync('.ci/run', 'utf8')).toContain('bench/run.ts k6 --short')
+  },
 }
