@@ -79,7 +79,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'What is stored waits for {{ $value | humanizeDuration }} until it has a vector. Recall finds it by its words.',
     runbook: 'vectors-lag-behind',
-    alarm: { metrics: { m: 'memory_index_lag_seconds' }, statistic: 'Maximum', above: 60 },
+    alarm: { metrics: { m: 'memory_index_lag_seconds' }, statistic: 'Maximum', above: 60, minutes: 5 },
   },
   {
     name: 'SomaConsumerLag',
@@ -96,7 +96,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'Event records fail in {{ $labels.component }} again and again.',
     runbook: 'vectors-lag-behind',
-    alarm: { metrics: { m: 'consumer_process_failure_total' }, statistic: 'Sum', above: 0 },
+    alarm: { metrics: { m: 'consumer_process_failure_total' }, statistic: 'Sum', above: 0, minutes: 10 },
   },
   {
     name: 'SomaDeadLetters',
@@ -148,7 +148,7 @@ export const alerts: readonly Alert[] = [
     severity: 'ticket',
     summary: 'The job keep-backups has not run for hours: no backup will be written.',
     runbook: 'a-backup-has-failed',
-    alarm: { metrics: { m: 'recovery_looked_seconds' }, statistic: 'Minimum', above: 7200, kind: 'backup' },
+    alarm: { metrics: { m: 'recovery_looked_seconds' }, statistic: 'Minimum', above: 7200, kind: 'backup', missing: true },
   },
   {
     name: 'SomaBackupOld',

@@ -137,6 +137,8 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     database: 'owner',
     everySeconds: null,
     secrets: ['POSTGRES_MIGRATION_URL'],
+    // an index of a large table takes its time
+    timeoutSeconds: 840,
     newDatabaseSecrets: ['POSTGRES_ADMIN_URL', 'POSTGRES_URL', 'POSTGRES_WORKER_URL'],
   },
 ]

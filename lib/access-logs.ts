@@ -1,8 +1,9 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { CfnOutput, Duration, Stack } from 'aws-cdk-lib'
 import type { ApplicationLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
+import { removalOf } from './removal.ts'
 import type { Settings } from './settings.ts'
 
 const balancerPrefix = 'balancer'
@@ -19,8 +20,9 @@ export class AccessLogs extends Construct {
       encryption: BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       lifecycleRules: [{ id: 'kept', expiration: Duration.days(logRetentionDays) }],
-      removalPolicy: removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: removalOf({ removalPolicy }),
     })
+    new CfnOutput(this, 'Name', { value: this.bucket.bucketName, description: 'The bucket of logs of access' }).overrideLogicalId('AccessLogsBucketName')
   }
 
   /** The CDK's own way wants the region at synthesis: it names an account of AWS in each, where regions of today take the service's name. */

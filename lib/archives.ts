@@ -1,9 +1,10 @@
-import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { CfnOutput, Duration, Stack } from 'aws-cdk-lib'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectOwnership } from 'aws-cdk-lib/aws-s3'
 import { Construct } from 'constructs'
 import type { Handler } from './handler.ts'
+import { removalOf } from './removal.ts'
 import type { Settings } from './settings.ts'
 
 /** The folder of the archives, and that of exports and imports: the permissions end where they end. */
@@ -45,7 +46,7 @@ export class Archives extends Construct {
         // of two rules that fit, the shorter one holds: what was exported is not kept longer than it has to be
         { id: 'transfers', prefix: `${transfersPrefix}/`, expiration: transfersKept, noncurrentVersionExpiration: Duration.days(1) },
       ],
-      removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      removalPolicy: removalOf(settings),
     })
     new CfnOutput(this, 'Name', { value: this.bucket.bucketName, description: 'The bucket of the backups' }).overrideLogicalId('BackupBucket')
   }

@@ -1,4 +1,4 @@
-import { Fn, RemovalPolicy } from 'aws-cdk-lib'
+import { Fn } from 'aws-cdk-lib'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { CfnCluster, CfnConfiguration } from 'aws-cdk-lib/aws-msk'
@@ -7,6 +7,7 @@ import { Construct } from 'constructs'
 import type { Connection } from './kafka.ts'
 import { stageLog } from './logs.ts'
 import type { Network } from './network.ts'
+import { removalOf } from './removal.ts'
 import type { MadeKafka, Settings, Stage } from './settings.ts'
 
 export type BrokerProps = { stage: Stage; settings: Settings; network: Network; key: IKey }
@@ -61,7 +62,7 @@ export class Broker extends Construct {
       enhancedMonitoring: 'DEFAULT',
       loggingInfo: { brokerLogs: { cloudWatchLogs: { enabled: true, logGroup: log.logGroupName } } },
     })
-    cluster.applyRemovalPolicy(settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY)
+    cluster.applyRemovalPolicy(removalOf(settings))
     // CloudFormation does not tell a cluster's addresses
     const addresses = new AwsCustomResource(this, 'Addresses', {
       onUpdate: {

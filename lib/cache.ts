@@ -14,9 +14,11 @@ type Made = Exclude<Settings['redis'], 'given' | null>
 /** ElastiCache (Valkey) that counts the rate limits of all functions and tasks together: by TLS and password, and it removes nothing by itself. Nothing in it is worth a backup. */
 export class Cache extends Construct {
   private readonly group: CfnReplicationGroup
+  private readonly count: number
 
   constructor(scope: Construct, id: string, { nodeType, replicas }: Made, { stage, network, key, secrets }: CacheProps) {
     super(scope, id)
+    this.count = replicas + 1
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', { vpc: network.vpc, description: 'Soma: Redis', allowAllOutbound: false })
     securityGroup.addIngressRule(network.handlers, Port.tcp(6379), 'Soma handlers')
     const subnets = new CfnSubnetGroup(this, 'Subnets', { description: 'Soma: Redis', subnetIds: network.vpc.selectSubnets(network.subnets).subnetIds })
@@ -58,7 +60,8 @@ export class Cache extends Construct {
     if (handler.row.secrets.includes('REDIS_URL')) handler.setVariable('REDIS_HOST', this.group.attrPrimaryEndPointAddress)
   }
 
-  get id(): string {
-    return this.group.ref
+  /** ElastiCache tells its metrics by these. */
+  get nodes(): string[] {
+    return Array.from({ length: this.count }, (_, index) => `${this.group.ref}-00${index + 1}`)
   }
 }

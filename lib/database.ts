@@ -1,8 +1,9 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import * as rds from 'aws-cdk-lib/aws-rds'
-import { Construct } from 'constructs'
+import { Construct, type IConstruct } from 'constructs'
 import type { Handler } from './handler.ts'
 import { stageLog } from './logs.ts'
 import type { Network } from './network.ts'
@@ -23,7 +24,9 @@ type Made = NonNullable<Settings['database']>
 /** Aurora PostgreSQL in the handlers' subnets: encrypted, by TLS only, reached by the handlers alone, with its logins as secrets; and a proxy where the stage wants one. */
 export class Database extends Construct {
   readonly cluster: rds.DatabaseCluster
-  private readonly proxy: rds.DatabaseProxy | undefined
+  readonly proxy: rds.DatabaseProxy | undefined
+  /** What a migration needs: the cluster, and the logins as secrets. */
+  readonly ready: IConstruct[]
 
   constructor(scope: Construct, id: string, made: Made, { stage, settings, network, key, secrets }: DatabaseProps) {
     super(scope, id)
@@ -56,7 +59,14 @@ export class Database extends Construct {
       backup: { retention: Duration.days(made.backupDays) },
       copyTagsToSnapshot: true,
       // a slow statement is logged without its values: those are customers' texts
-      parameters: { 'rds.force_ssl': '1', log_min_duration_statement: '2000', log_lock_waits: '1', log_parameter_max_length: '0', log_parameter_max_length_on_error: '0' },
+      parameters: {
+        'rds.force_ssl': '1',
+        log_min_duration_statement: '2000',
+        log_lock_waits: '1',
+        log_parameter_max_length: '0',
+        log_parameter_max_length_on_error: '0',
+        log_error_verbosity: 'terse',
+      },
       deletionProtection: retained,
       removalPolicy: retained ? RemovalPolicy.SNAPSHOT : RemovalPolicy.DESTROY,
     })
@@ -68,6 +78,7 @@ export class Database extends Construct {
       const byName = Object.fromEntries(attached.map(([, username, one]) => [username, one]))
       new Rotation(this, 'Rotation', { network, database: securityGroup, logins: byName, days: made.rotateDays, excludeCharacters })
     }
+    this.ready = [this.cluster, this.cluster.secret as rds.DatabaseSecret, ...attached.map(([, , one]) => one)]
     this.proxy = made.proxy ? this.addProxy({ stage, network, secrets }) : undefined
   }
 
@@ -75,23 +86,33 @@ export class Database extends Construct {
     const { vpc, subnets: vpcSubnets, handlers } = network
     const securityGroup = new SecurityGroup(this, 'ProxySecurityGroup', { vpc, description: 'Soma: the proxy of the database', allowAllOutbound: false })
     securityGroup.addIngressRule(handlers, Port.tcp(5432), 'Soma handlers')
-    return this.cluster.addProxy('Proxy', {
+    const logins = [secrets.of(this, 'POSTGRES_URL'), secrets.of(this, 'POSTGRES_WORKER_URL')]
+    const role = new Role(this, 'ProxyRole', { assumedBy: new ServicePrincipal('rds.amazonaws.com') })
+    secrets.grant(role, logins)
+    // beside the cluster and not in it: the migration waits for the cluster, and the proxy for the logins that the migration makes
+    const proxy = new rds.DatabaseProxy(this, 'Proxy', {
+      proxyTarget: rds.ProxyTarget.fromCluster(this.cluster),
+      role,
       dbProxyName: `soma-${stage}`,
       vpc,
       vpcSubnets,
       securityGroups: [securityGroup],
-      secrets: [secrets.of(this, 'POSTGRES_URL'), secrets.of(this, 'POSTGRES_WORKER_URL')],
+      secrets: logins,
       requireTLS: true,
       clientPasswordAuthType: rds.ClientPasswordAuthType.POSTGRES_SCRAM_SHA_256,
       borrowTimeout: Duration.seconds(10),
       idleClientTimeout: Duration.minutes(10),
       maxConnectionsPercent: 90,
     })
+    proxy.node.addDependency(role)
+    return proxy
   }
 
   /** The handler reaches it by TLS, as one that knows RDS' roots; requests and workers through the proxy, migrations and restores past it. */
   connect(handler: Handler): void {
     handler.setVariable('POSTGRES_SSL_ROOT_CERT', 'aws')
-    if (this.proxy) handler.setVariable('POSTGRES_HOST', this.proxy.endpoint)
+    if (!this.proxy || handler.row.newDatabaseSecrets) return
+    handler.setVariable('POSTGRES_HOST', this.proxy.endpoint)
+    handler.node.addDependency(this.proxy)
   }
 }

@@ -1,8 +1,9 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { Duration, Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
 import { databaseLog } from './database.ts'
+import { removalOf } from './removal.ts'
 import type { Settings, Stage } from './settings.ts'
 
 /** The one key of a stage: of its logs, secrets, bucket, database, cache and broker. Turned once a year; what it has encrypted stays readable. */
@@ -13,7 +14,7 @@ export function stageKey(scope: Construct, { stage, settings }: { stage: Stage; 
     description: `Soma Memory, ${stage}`,
     enableKeyRotation: true,
     pendingWindow: Duration.days(settings.removalPolicy === 'retain' ? 30 : 7),
-    removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    removalPolicy: removalOf(settings),
   })
   // `*` in a key's own policy is that key. CloudWatch Logs encrypts by it for this stage's log groups alone
   const forLogGroups = (pattern: string) => `arn:${partition}:logs:${region}:${account}:log-group:${pattern}`

@@ -1,7 +1,7 @@
-import { RemovalPolicy } from 'aws-cdk-lib'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
+import { removalOf } from './removal.ts'
 import type { Settings } from './settings.ts'
 
 export type LogProps = { name: string; settings: Pick<Settings, 'logRetentionDays' | 'removalPolicy'>; key: IKey }
@@ -12,6 +12,6 @@ export function stageLog(scope: Construct, id: string, { name, settings, key }: 
     logGroupName: name,
     retention: settings.logRetentionDays,
     encryptionKey: key,
-    removalPolicy: settings.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    removalPolicy: removalOf(settings),
   })
 }

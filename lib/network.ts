@@ -2,7 +2,7 @@ import { Annotations, Fn, Stack } from 'aws-cdk-lib'
 import * as ec2 from 'aws-cdk-lib/aws-ec2'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
-import type { GivenVpc } from './context.ts'
+import { ContextError, type GivenVpc } from './context.ts'
 import { stageLog } from './logs.ts'
 import type { Target } from './placement.ts'
 import type { Settings, Stage } from './settings.ts'
@@ -21,10 +21,15 @@ export class Network extends Construct {
   readonly vpc: ec2.IVpc
   readonly subnets: ec2.SubnetSelection
   readonly handlers: ec2.SecurityGroup
+  /** Whether somebody else made it: then its way to AWS may be NAT. */
+  readonly given: boolean
 
   constructor(scope: Construct, id: string, props: NetworkProps) {
     super(scope, id)
     const { given, settings } = props
+    this.given = given !== undefined
+    if (given && given.subnetIds.length !== 3 && settings.kafka && 'type' in settings.kafka)
+      throw new ContextError('The stage makes a broker in each of three zones: "subnetIds" takes exactly three subnets, one in each.')
     this.vpc = given ? importVpc(this, given) : createVpc(this, props)
     this.subnets = { subnets: given ? this.vpc.privateSubnets : this.vpc.isolatedSubnets }
     // where the addresses of Postgres and of the embedding service are in secrets, egress cannot be narrowed to them
@@ -34,13 +39,20 @@ export class Network extends Construct {
 }
 
 /** By HTTPS to the services of AWS, and inside the VPC to the database, Redis, Kafka and Milvus. */
-function narrowEgress(handlers: ec2.SecurityGroup, vpc: ec2.IVpc, { kafka, redis, milvus }: Settings): void {
+function narrowEgress(handlers: ec2.SecurityGroup, vpc: ec2.IVpc, { kafka, redis, milvus, otlpEndpoint, variables }: Settings): void {
   const inside = ec2.Peer.ipv4(vpc.vpcCidrBlock)
   handlers.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), 'Endpoints, S3, and an embedding service')
   handlers.addEgressRule(inside, ec2.Port.tcp(5432), 'PostgreSQL')
   if (redis) handlers.addEgressRule(inside, ec2.Port.tcpRange(6379, 6380), 'Redis')
   if (kafka) handlers.addEgressRule(inside, ec2.Port.tcpRange(9092, 9198), 'Kafka')
+  for (const port of portsOf([otlpEndpoint ?? '', ...Object.values(variables)])) handlers.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(port), 'A URL of the settings')
   if (milvus) handlers.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(milvus.port), 'Milvus')
+}
+
+/** Of what is an HTTP URL among these, and another than that of HTTPS. */
+function portsOf(texts: readonly string[]): Set<number> {
+  const urls = texts.flatMap((text) => (/^https?:\/\//.test(text) && URL.canParse(text) ? [new URL(text)] : []))
+  return new Set(urls.map(({ protocol, port }) => Number(port || (protocol === 'https:' ? 443 : 80))).filter((port) => port !== 443))
 }
 
 function importVpc(scope: Construct, { vpcId, vpcCidr, subnetIds }: GivenVpc): ec2.IVpc {

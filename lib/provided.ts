@@ -50,7 +50,7 @@ export class Provided {
         topics.map(({ name }) => name),
       )
     // of the network the way to the secrets above all
-    const after = [this.network, this.database, ...(this.broker ? [this.broker.ready] : []), migrate]
-    migrateFirst(this.scope, { migrate, after, before: [...handlers.values()].filter((one) => one !== migrate) })
+    const after = [this.network, ...this.database.ready, ...(this.broker ? [this.broker.ready] : []), migrate]
+    migrateFirst(this.scope, { migrate, after, before: [...[...handlers.values()].filter((one) => one !== migrate), ...(this.database.proxy ? [this.database.proxy] : [])] })
   }
 }

@@ -12,7 +12,7 @@ export class Rotation extends Construct {
     super(scope, id)
     const { vpc, subnets: vpcSubnets } = network
     const group = new SecurityGroup(this, 'SecurityGroup', { vpc, description: 'Soma: rotation of passwords', allowAllOutbound: false })
-    group.addEgressRule(Peer.ipv4(vpc.vpcCidrBlock), Port.tcp(443), 'Secrets Manager, by its endpoint')
+    group.addEgressRule(network.given ? Peer.anyIpv4() : Peer.ipv4(vpc.vpcCidrBlock), Port.tcp(443), 'Secrets Manager')
     group.addEgressRule(database, Port.tcp(5432), 'PostgreSQL')
     database.addIngressRule(group, Port.tcp(5432), 'Rotation of passwords')
     for (const [name, secret] of Object.entries(logins)) {

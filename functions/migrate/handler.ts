@@ -9,12 +9,12 @@ const betweenTriesMs = 2_000
 
 /**
  * Brings the schema to the version of this code. Where it is given the database's admin, it makes the extension and the logins too, and gives them the passwords of their URLs; where it is told to, it
- * makes the broker's topics.
+ * makes the broker's topics. As a step of a deployment it leaves a newer schema as it is: then the deployment is going back.
  */
 export function createMigrate({ owner, newDatabase, makeTopics }: MigrateDeps): JobHandler {
   return async () => {
     if (newDatabase) await prepare(newDatabase)
-    const { from, to } = await migrate(owner)
+    const { from, to } = await migrate(owner, { newer: newDatabase ? 'left' : 'refused' })
     if (newDatabase?.app) await ensureLogin(owner, loginOf(newDatabase.app), 'soma_app')
     if (newDatabase?.worker) await ensureLogin(owner, loginOf(newDatabase.worker), 'soma_worker')
     const topics = await makeTopics?.()

@@ -34,7 +34,7 @@ export class Alarms extends NestedStack {
       }),
     )
     this.topics = { page: this.topic('Pages', key, settings), ticket: this.topic('Tickets', key, settings) }
-    for (const alarm of serviceAlarms({ handlers: handlers.values(), provided, stage })) this.ofService(alarm)
+    for (const alarm of serviceAlarms({ handlers: handlers.values(), provided, stage, rests: settings.rests })) this.ofService(alarm)
     // to be told each minute what the database knows would keep it awake
     if (settings.rests) return
     for (const handler of handlers.values()) handler.setVariable('METRICS_NAMESPACE', this.told.namespace)

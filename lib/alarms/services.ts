@@ -1,7 +1,9 @@
 import { Duration } from 'aws-cdk-lib'
 import { type IMetric, Metric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Severity } from '../../functions/alerts.ts'
+import { manifest } from '../../functions/manifest.ts'
 import { type Handler, pascalCase } from '../handler.ts'
+import { groupOf } from '../kafka.ts'
 import type { Provided } from '../provided.ts'
 import type { Stage } from '../settings.ts'
 
@@ -9,39 +11,37 @@ import type { Stage } from '../settings.ts'
 export type ServiceAlarm = { id: string; metric: IMetric; above: number; minutes: number; severity: Severity; summary: string; runbook: string }
 
 /** Of the services that the stack makes: what fills up, what is at its end, and functions that fail. */
-export function serviceAlarms({ handlers, provided, stage }: { handlers: Iterable<Handler>; provided: Provided; stage: Stage }): ServiceAlarm[] {
-  return [...functionAlarms(handlers), ...databaseAlarms(provided), ...brokerAlarms(provided, stage), ...cacheAlarms(provided)]
+export function serviceAlarms({ handlers, provided, stage, rests }: { handlers: Iterable<Handler>; provided: Provided; stage: Stage; rests: boolean }): ServiceAlarm[] {
+  return [...functionAlarms([...handlers], rests), ...databaseAlarms(provided), ...brokerAlarms(provided, stage), ...cacheAlarms(provided)]
 }
 
 const period = Duration.minutes(5)
 
-/** A failed tick of a job is made good by the next one; three in a row are not. */
-function functionAlarms(handlers: Iterable<Handler>): ServiceAlarm[] {
+/** A failed tick of a job is made good by the next one; three in a row are not. Of what ticks a few times a day, each failure is told. */
+function functionAlarms(handlers: readonly Handler[], rests: boolean): ServiceAlarm[] {
   const runbook = 'a-function-fails'
-  const each = [...handlers].flatMap(({ row, placed }): ServiceAlarm[] => {
+  return handlers.flatMap(({ row, placed }): ServiceAlarm[] => {
     if (placed.on !== 'lambda') return []
-    const ticks = row.kind === 'job' ? (row.everySeconds ?? 300) : 300
-    // CloudWatch looks over a day at most: of a daily job, one failure is told
-    const minutes = Math.min(1440, Math.max(15, Math.ceil((ticks * 3) / 300) * 5))
-    const above = ticks * 3 > 86_400 ? 0 : 2
-    const summary = above ? `The function of ${row.name} failed more than twice.` : `The function of ${row.name} failed.`
-    const metric = placed.fn.metricErrors({ period: Duration.minutes(minutes) })
-    return [{ id: `${pascalCase(row.name)}Fails`, metric, above, minutes, severity: 'ticket', summary, runbook }]
-  })
-  if (!each.length) return []
-  const metric = new Metric({ namespace: 'AWS/Lambda', metricName: 'Throttles', statistic: 'Sum', period })
-  return [
-    ...each,
-    {
-      id: 'FunctionsThrottled',
-      metric,
-      above: 0,
-      minutes: 15,
+    const name = pascalCase(row.name)
+    const ticks = row.kind !== 'job' ? 300 : rests ? 21_600 : (row.everySeconds ?? 300)
+    // CloudWatch looks over a day at most
+    const seldom = ticks * 3 >= 64_800
+    const minutes = seldom ? 1440 : Math.max(15, Math.ceil((ticks * 3) / 300) * 5)
+    const summary = `The function of ${row.name} failed${seldom ? '' : ' more than twice'}.`
+    const fails: ServiceAlarm = {
+      id: `${name}Fails`,
+      metric: placed.fn.metricErrors({ period: Duration.minutes(minutes) }),
+      above: seldom ? 0 : 2,
+      minutes,
       severity: 'ticket',
-      summary: "Calls of functions in this account were refused: reserved concurrency, or the account's, is used up.",
+      summary,
       runbook,
-    },
-  ]
+    }
+    // a job that is throttled is one that runs already, and each store wakes the drain
+    if (row.kind === 'job') return [fails]
+    const refused = `Calls of ${row.name} were refused: its reserved concurrency, or the account's, is used up.`
+    return [fails, { id: `${name}Throttled`, metric: placed.fn.metricThrottles({ period }), above: 0, minutes: 15, severity: 'ticket', summary: refused, runbook }]
+  })
 }
 
 function databaseAlarms({ database }: Provided): ServiceAlarm[] {
@@ -92,8 +92,24 @@ function brokerAlarms({ broker }: Provided, stage: Stage): ServiceAlarm[] {
     summary: `The disk of broker ${id} is more than four fifths full.`,
     runbook: 'the-broker-is-at-its-end',
   }))
+  const lags = manifest.flatMap((row) =>
+    row.kind === 'records'
+      ? [
+          {
+            id: `${pascalCase(row.name)}Lag`,
+            metric: of('SumOffsetLag', 'Maximum', { 'Consumer Group': groupOf(row), Topic: row.topic }),
+            above: 10_000,
+            minutes: 15,
+            severity: 'ticket' as const,
+            summary: `The consumer group of ${row.name} has more than 10,000 records before it, or has stopped.`,
+            runbook: 'vectors-lag-behind',
+          },
+        ]
+      : [],
+  )
   return [
     ...disks,
+    ...lags,
     {
       id: 'BrokerOffline',
       metric: of('OfflinePartitionsCount', 'Maximum'),
@@ -108,22 +124,13 @@ function brokerAlarms({ broker }: Provided, stage: Stage): ServiceAlarm[] {
 
 function cacheAlarms({ cache }: Provided): ServiceAlarm[] {
   if (!cache) return []
-  const metric = new Metric({
-    namespace: 'AWS/ElastiCache',
-    metricName: 'DatabaseMemoryUsagePercentage',
-    statistic: 'Maximum',
-    period,
-    dimensionsMap: { ReplicationGroupId: cache.id },
-  })
-  return [
-    {
-      id: 'CacheMemory',
-      metric,
-      above: 80,
-      minutes: 15,
-      severity: 'ticket',
-      summary: 'Redis is four fifths full, and removes nothing by itself: at its end each process counts rate limits alone.',
-      runbook: 'redis',
-    },
-  ]
+  return cache.nodes.map((node, index) => ({
+    id: `CacheMemory${index + 1}`,
+    metric: new Metric({ namespace: 'AWS/ElastiCache', metricName: 'DatabaseMemoryUsagePercentage', statistic: 'Maximum', period, dimensionsMap: { CacheClusterId: node } }),
+    above: 80,
+    minutes: 15,
+    severity: 'ticket',
+    summary: 'Redis is four fifths full, and removes nothing by itself: at its end each process counts rate limits alone.',
+    runbook: 'redis',
+  }))
 }

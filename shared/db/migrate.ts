@@ -64,23 +64,26 @@ export const schemaVersion = migrations.length
 
 export type MigrationReport = { from: number; to: number }
 
-/** Brings the schema to this code's version under an advisory lock. @throws Error when the schema is newer, or a migration that ran was changed since. */
-export function migrate(db: Database): Promise<MigrationReport> {
+/**
+ * Brings the schema to this code's version under an advisory lock. @throws Error when a migration that ran was changed since; when the schema is newer, unless that is to be `left`: where a deployment goes
+ * back, the code before works on the schema after it.
+ */
+export function migrate(db: Database, { newer = 'refused' }: { newer?: 'refused' | 'left' } = {}): Promise<MigrationReport> {
   return db.maintenance(async (sql) => {
     await sql.query(`select pg_advisory_lock(hashtextextended('soma migrate ' || current_schema(), 0))`)
     try {
-      return await migrateLocked(sql)
+      return await migrateLocked(sql, newer)
     } finally {
       await sql.query(`select pg_advisory_unlock(hashtextextended('soma migrate ' || current_schema(), 0))`)
     }
   })
 }
 
-async function migrateLocked(sql: Sql): Promise<MigrationReport> {
+async function migrateLocked(sql: Sql, newer: 'refused' | 'left'): Promise<MigrationReport> {
   await sql.query('create table if not exists schema_migrations (version integer primary key, checksum text not null, applied_at timestamptz not null default now())')
   await sql.query('grant select on schema_migrations to public')
   const applied = await sql.query<{ version: number; checksum: string }>('select version, checksum from schema_migrations order by version')
-  refuseNewer(applied.length)
+  if (newer === 'refused') refuseNewer(applied.length)
   for (const [index, text] of migrations.entries()) {
     const checksum = createHash('sha256').update(text).digest('hex')
     const row = applied[index]
@@ -100,7 +103,7 @@ async function migrateLocked(sql: Sql): Promise<MigrationReport> {
       throw new Error(`Migration ${index + 1} failed and was rolled back: ${error instanceof Error ? error.message : error}`, { cause: error })
     }
   }
-  return { from: applied.length, to: migrations.length }
+  return { from: applied.length, to: Math.max(applied.length, migrations.length) }
 }
 
 function refuseNewer(version: number): void {

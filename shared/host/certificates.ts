@@ -67,6 +67,7 @@ function event(emitter: Socket, name: string): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
     emitter.once(name, (...values) => resolve(values))
     emitter.once('error', reject)
+    emitter.once('close', () => reject(new Error('the connection was closed before it showed a certificate')))
   })
 }
 

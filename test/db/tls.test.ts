@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -87,6 +89,17 @@ describe.skipIf(!available)('PostgreSQL by TLS', () => {
     // the time goes on without another look
     expect((await read(now + 60_000)).get('database')).toBeCloseTo(seconds - 60, 3)
     expect(problems).toEqual(['redis'])
+  })
+
+  test.each([
+    ['at once', (socket: Socket) => socket.end()],
+    ['when it is asked', (socket: Socket) => socket.once('data', () => socket.end())],
+  ])('that ends the connection %s shows none, and nobody waits for it', async (_when, answer) => {
+    const closing = createServer(answer).listen(0, '127.0.0.1')
+    await once(closing, 'listening')
+    const { port } = closing.address() as AddressInfo
+    await expect(certificateExpiry({ dependency: 'database', host: '127.0.0.1', port, postgres: true })).rejects.toThrow(/closed/)
+    closing.close()
   })
 
   test('that takes no TLS says so', async () => {

@@ -47,8 +47,8 @@ describe.each(stageNames)('the bucket of the backups in %s', (stage) => {
   })
 
   test(`is ${stage === 'prod' ? 'kept when the stack is deleted' : 'deleted with the stack, once it is empty'}`, () => {
-    const policy = stage === 'prod' ? 'Retain' : 'Delete'
-    expect(bucket).toMatchObject({ DeletionPolicy: policy, UpdateReplacePolicy: policy })
+    const policy = stage === 'prod' ? 'RetainExceptOnCreate' : 'Delete'
+    expect(bucket).toMatchObject({ DeletionPolicy: policy, UpdateReplacePolicy: stage === 'prod' ? 'Retain' : 'Delete' })
   })
 })
 

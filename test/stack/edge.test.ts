@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { alerts } from '../../functions/alerts.ts'
+import { manifest } from '../../functions/manifest.ts'
 import { asList, type Json, ofType, synth } from './synth.ts'
 
 const certificateArn = 'arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f'
@@ -64,12 +65,21 @@ describe('alarms', () => {
 
   test('every alert is one, or measured otherwise in a stack', () => {
     const otherwise: Record<string, string> = {
-      SomaConsumerLag: 'the event source of MSK scales by it',
+      SomaConsumerLag: 'MSK measures it: an alarm a consumer group',
       SomaJournalWaits: 'no stack has a journal',
       SomaJournalFailed: 'the same',
     }
     for (const { name, alarm } of alerts) expect(alarm === undefined, name).toBe(name in otherwise)
     const names = new Set(every.map(({ AlarmName }) => AlarmName))
+    for (const row of manifest)
+      if (row.kind === 'records')
+        expect(
+          [...names].some((one) =>
+            String(one)
+              .toLowerCase()
+              .endsWith(`${row.name.replaceAll('-', '')}lag`),
+          ),
+        ).toBe(true)
     for (const { name, alarm } of alerts) if (alarm) expect(names).toContain(`soma-prod-${name.replace('Soma', '')}`)
   })
 

@@ -96,6 +96,10 @@ describe.each(computeNames)('compute %s by itself', (compute) => {
     }
     const after = asList(resources[trigger ?? '']?.DependsOn)
     expect(after.some((id) => resources[id]?.Type === 'AWS::RDS::DBInstance')).toBe(true)
+    expect(after.filter((id) => resources[id]?.Type === 'AWS::SecretsManager::SecretTargetAttachment').length).toBe(4)
+    // the proxy is healthy once its logins are there, which the migration makes
+    expect(after.some((id) => String(resources[id]?.Type).startsWith('AWS::RDS::DBProxy'))).toBe(false)
+    for (const [, { DependsOn }] of ofType(resources, 'AWS::RDS::DBProxy')) expect(asList(DependsOn)).toContain(trigger)
     expect(after.some((id) => resources[id]?.Type === 'Custom::AWS')).toBe(true)
     // without its endpoint no function reads a secret
     for (const [id] of ofType(resources, 'AWS::EC2::VPCEndpoint')) expect(after).toContain(id)
@@ -118,7 +122,23 @@ describe.each(computeNames)('compute %s by itself', (compute) => {
     for (const auth of proxy.Auth) expect(auth.ClientPasswordAuthType).toBe('POSTGRES_SCRAM_SHA_256')
     for (const { name } of manifest) {
       expect(environment(name).POSTGRES_SSL_ROOT_CERT).toBe('aws')
-      expect(environment(name).POSTGRES_HOST).toEqual({ 'Fn::GetAtt': [proxyId, 'Endpoint'] })
+      expect(environment(name).POSTGRES_HOST).toEqual(name === 'migrate' ? undefined : { 'Fn::GetAtt': [proxyId, 'Endpoint'] })
+    }
+  })
+
+  test('whoever reads a secret that the stack makes may decrypt it: the proxy too', () => {
+    const readers = ofType(resources, 'AWS::IAM::Policy').filter(([, { Properties }]) => allows(Properties.PolicyDocument.Statement, 'secretsmanager:GetSecretValue').length)
+    expect(readers.some(([id]) => id.includes('ProxyRole'))).toBe(true)
+    const [key] = only(resources, 'AWS::KMS::Key')
+    for (const [id, { Properties }] of readers) expect(text(allows(Properties.PolicyDocument.Statement, 'kms:Decrypt')), id).toContain(key)
+  })
+
+  test('the logins get new passwords every thirty days, from a function that reaches the database and the secrets alone', () => {
+    const schedules = ofType(resources, 'AWS::SecretsManager::RotationSchedule').map(([, { Properties }]) => Properties)
+    expect(schedules.length).toBe(3)
+    for (const { HostedRotationLambda, RotationRules } of schedules) {
+      expect(HostedRotationLambda.RotationType).toBe('PostgreSQLSingleUser')
+      expect(RotationRules.ScheduleExpression).toBe('rate(30 days)')
     }
   })
 
@@ -156,4 +176,21 @@ describe.each(computeNames)('compute %s by itself', (compute) => {
     const wide = all.filter(({ Resource }) => asList(Resource).includes('*')).flatMap(({ Action }) => asList(Action))
     expect(wide.filter((action) => !(action in reasons))).toEqual([])
   })
+})
+
+test('handlers reach the URLs of the settings, by their ports', () => {
+  const { resources } = synth({
+    stage: 'dev',
+    own: true,
+    settings: { otlpEndpoint: 'http://collector.internal:4318', variables: { EMBEDDER: 'http', EMBEDDING_MODEL: 'm', EMBEDDING_URL: 'http://embed.internal' } },
+  })
+  const handlers = ofType(resources, 'AWS::EC2::SecurityGroup').find(([, { Properties }]) => Properties.GroupDescription === 'Soma handlers')?.[1].Properties
+  const open = handlers.SecurityGroupEgress.filter(({ CidrIp }: Json) => CidrIp === '0.0.0.0/0').map(({ FromPort }: Json) => FromPort)
+  expect(open.sort()).toEqual([443, 4318, 80].sort())
+})
+
+test('three brokers want three subnets', () => {
+  const vpc = { vpcId: 'vpc-0a1b2c3d', vpcCidr: '10.1.0.0/16' }
+  expect(() => synth({ stage: 'prod', own: true, context: { ...vpc, subnetIds: 'subnet-0a1b2c3d,subnet-0b1c2d3e' } })).toThrow(/exactly three subnets/)
+  expect(synth({ stage: 'prod', own: true, context: { ...vpc, subnetIds: 'subnet-0a1b2c3d,subnet-0b1c2d3e,subnet-0c1d2e3f' } }).resources).toBeDefined()
 })

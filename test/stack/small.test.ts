@@ -52,3 +52,11 @@ test('everything that may be a function is one, the drill too, and a drain hands
 test('it is functions or nothing', () => {
   for (const compute of ['container', 'mixed'] as const) expect(() => synth({ compute, own: true, context: { size: 'small' } })).toThrow(ContextError)
 })
+
+test('whatever fails is told, also what ticks four times a day', () => {
+  const { alarms, stack } = small()
+  const failing = ofType(alarms, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+  const jobs = manifest.filter(({ name, kind }) => kind === 'job' && stack.handlers.has(name)).filter((row) => row.kind === 'job' && row.everySeconds !== null)
+  const told = failing.filter(({ Threshold, Period }) => Threshold === 0 && Period === 86_400)
+  expect(told.length).toBeGreaterThanOrEqual(jobs.length)
+})
