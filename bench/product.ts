@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { Profiler } from 'node:inspector'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { stop } from '../local/profile/record.ts'
 import { startPostgres } from '../local/services/postgres.ts'
 import { createHttp, type Http } from './http.ts'
 import type { Answer, Hello, Question } from './server.ts'
@@ -141,14 +141,4 @@ function questions(child: ChildProcess): (question: Omit<Question, 'id'>) => Pro
     child.send({ id: last, ...question } satisfies Question)
     return asked.promise
   }
-}
-
-/** The server closes itself when it loses us; one that does not within 15 s is ended. */
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
-  if (child.connected) child.disconnect()
-  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000)
-  await ended
-  clearTimeout(timer)
 }

@@ -2,10 +2,10 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../local/services/command.ts'
 import { startPostgres } from '../local/services/postgres.ts'
 import { schemaVersion } from '../shared/db/index.ts'
 import { createHttp, type Http } from './http.ts'
@@ -173,13 +173,4 @@ const longestWaitMs = 300_000
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (const end = Date.now() + longestWaitMs; !(await holds()); await sleep(50)) if (Date.now() > end) throw new Error('It did not come so far within five minutes.')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }

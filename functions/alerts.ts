@@ -1,6 +1,6 @@
 /** What wakes somebody, as pure data: the rules for Prometheus are made of it (docs/alerts.yaml), and the tests hold it to the metrics and to the runbook. */
 
-import { type Slo, slos } from '../shared/telemetry/index.ts'
+import { mayBeOld, type Slo, slos } from '../shared/telemetry/index.ts'
 
 export { type Slo, slos }
 
@@ -43,6 +43,16 @@ export const burns: readonly { severity: Severity; long: string; short: string; 
   { severity: 'ticket', long: '1d', short: '2h', factor: 3 },
   { severity: 'ticket', long: '3d', short: '6h', factor: 1 },
 ]
+
+/** What a request can be that uses up a budget. */
+export const kinds = ['failed', 'slow'] as const
+export type Kind = (typeof kinds)[number]
+
+/** The share that may fail, or be slow. */
+export const budgetOf = ({ available, fast }: Slo, kind: Kind): number => Number((1 - (kind === 'failed' ? available : fast)).toPrecision(6))
+
+/** So many requests have to be bad before anybody is told: of few requests one is a large share. */
+export const leastBad = 10
 
 export const alerts: readonly Alert[] = [
   {
@@ -218,7 +228,7 @@ export const alerts: readonly Alert[] = [
   },
   {
     name: 'SomaSecretOld',
-    expr: 'max by (secret) (secret_age_seconds{secret!~"SIGNING_KEY|BACKUP_KEY"}) > 365 * 86400',
+    expr: `max by (secret) (secret_age_seconds{secret!~"${mayBeOld.join('|')}"}) > 365 * 86400`,
     forMinutes: 0,
     severity: 'ticket',
     summary: 'The secret {{ $labels.secret }} has not been changed for {{ $value | humanizeDuration }}.',

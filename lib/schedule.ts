@@ -8,11 +8,12 @@ export type Place = { network: Network; platform: TaskPlatform | undefined; rest
 
 /** Where all rests, jobs tick together and seldom: each time the database wakes up. */
 const seldomHours = 6
+export const seldomSeconds = seldomHours * 3600
 
 /** Starts a job at its rate: EventBridge knows whole minutes, and none below one. */
 export function scheduleJob(handler: Handler, everySeconds: number, place: Place): void {
   if (place.rests) {
-    const hour = everySeconds > seldomHours * 3600 ? '0' : `*/${seldomHours}`
+    const hour = everySeconds > seldomSeconds ? '0' : `*/${seldomHours}`
     new Rule(handler, 'Schedule', { schedule: Schedule.cron({ hour, minute: '0' }), description: handler.row.summary, targets: [jobTarget(handler, place)] })
     return
   }

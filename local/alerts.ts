@@ -1,17 +1,12 @@
 /** Keeps docs/alerts.yaml, the rules for Prometheus, equal to functions/alerts.ts: `node local/alerts.ts` rewrites it, `--check` exits 1 when it differs. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
-import { type Alert, alerts, burns, type Slo, slos } from '../functions/alerts.ts'
+import { type Alert, alerts, budgetOf, burns, type Kind, kinds, leastBad, type Slo, slos } from '../functions/alerts.ts'
 
 const file = new URL('../docs/alerts.yaml', import.meta.url)
 const runbook = 'docs/runbook.md'
 const windows = [...new Set(burns.flatMap(({ long, short }) => [short, long]))]
-/** So many requests have to be bad before anybody is told: of few requests one is a large share. */
-const leastBad = 10
 
-/** What a request can be that uses up a budget. */
-export const kinds = ['failed', 'slow'] as const
-export type Kind = (typeof kinds)[number]
 type Rule = { record: string; expr: string } | { alert: string; expr: string; for?: string; labels: Record<string, string>; annotations: Record<string, string> }
 
 /** The rule file. The shares of requests that failed or were slow are recorded for each window; the alerts compare those. */
@@ -47,9 +42,6 @@ export function shareOf(slo: Slo, kind: Kind, window: string): string {
   if (kind === 'failed') return `(${rate('api_requests_total', ',status=~"5.."')} or vector(0)) / ${rate('api_requests_total')}`
   return `1 - ${rate('api_request_latency_seconds_bucket', `,le="${slo.withinSeconds}"`)} / ${rate('api_request_latency_seconds_count')}`
 }
-
-/** The share that may fail, or be slow. */
-export const budgetOf = ({ available, fast }: Slo, kind: Kind): number => Number((1 - (kind === 'failed' ? available : fast)).toPrecision(6))
 
 function burnAlert(slo: Slo, kind: Kind, severity: Alert['severity']): Alert {
   const budget = budgetOf(slo, kind)

@@ -16,6 +16,9 @@ import { Told } from './told.ts'
 
 export type AlarmsProps = { stage: Stage; settings: Settings; key: Key; handlers: ReadonlyMap<string, Handler>; provided: Provided }
 
+/** `missing`: whether no figure is as bad as a high one. */
+type Added = Omit<ServiceAlarm, 'minutes'> & { periods: number; missing: boolean }
+
 /** functions/alerts.ts as alarms of CloudWatch, those on the services that the stack makes, a topic for each severity, and a dashboard of all of it. A stack of its own within the stage's, which holds 500 resources at most. */
 export class Alarms extends NestedStack {
   private readonly told: Told
@@ -59,20 +62,11 @@ export class Alarms extends NestedStack {
   /** Answers what it looks at, for the dashboard. */
   private ofAlert({ name, forMinutes, severity, runbook, summary }: Alert, form: AlarmForm): { title: string; metric: cw.IMetric; above: number } {
     const metric = this.figure(form)
-    const { minutes = 1, above, missing } = form
-    const periods = Math.max(1, Math.round(forMinutes / minutes))
+    const { minutes = 1, above, missing = false } = form
     const title = name.replace(/^Soma/, '')
-    const alarm = new cw.Alarm(this, title, {
-      alarmName: `${this.told.prefix}-${title}`,
-      // a template of Prometheus says nothing here
-      alarmDescription: `${summary.replace(/\{\{.*?\}\}/g, '…')} What to do: docs/runbook.md#${runbook}`,
-      metric,
-      threshold: above,
-      comparisonOperator: cw.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: periods,
-      treatMissingData: missing ? cw.TreatMissingData.BREACHING : cw.TreatMissingData.NOT_BREACHING,
-    })
-    this.raise(alarm, severity)
+    const periods = Math.max(1, Math.round(forMinutes / minutes))
+    // a template of Prometheus says nothing here
+    this.add({ id: title, metric, above, periods, severity, summary: summary.replace(/\{\{.*?\}\}/g, '…'), runbook, missing })
     return { title, metric, above }
   }
 
@@ -87,14 +81,18 @@ export class Alarms extends NestedStack {
 
   private ofService({ id, metric, above, minutes, severity, summary, runbook }: ServiceAlarm): void {
     const seconds = metric instanceof cw.Metric ? metric.period.toSeconds() : 60
+    this.add({ id, metric, above, periods: Math.max(1, Math.round((minutes * 60) / seconds)), severity, summary, runbook, missing: false })
+  }
+
+  private add({ id, metric, above, periods, severity, summary, runbook, missing }: Added): void {
     const alarm = new cw.Alarm(this, id, {
       alarmName: `${this.told.prefix}-${id}`,
       alarmDescription: `${summary} What to do: docs/runbook.md#${runbook}`,
       metric,
       threshold: above,
       comparisonOperator: cw.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: Math.max(1, Math.round((minutes * 60) / seconds)),
-      treatMissingData: cw.TreatMissingData.NOT_BREACHING,
+      evaluationPeriods: periods,
+      treatMissingData: missing ? cw.TreatMissingData.BREACHING : cw.TreatMissingData.NOT_BREACHING,
     })
     this.raise(alarm, severity)
   }

@@ -5,6 +5,7 @@ import { manifest } from '../../functions/manifest.ts'
 import { type Handler, pascalCase } from '../handler.ts'
 import { groupOf } from '../kafka.ts'
 import type { Provided } from '../provided.ts'
+import { seldomSeconds } from '../schedule.ts'
 import type { Stage } from '../settings.ts'
 
 /** An alarm on what AWS itself measures. */
@@ -23,7 +24,7 @@ function functionAlarms(handlers: readonly Handler[], rests: boolean): ServiceAl
   return handlers.flatMap(({ row, placed }): ServiceAlarm[] => {
     if (placed.on !== 'lambda') return []
     const name = pascalCase(row.name)
-    const ticks = row.kind !== 'job' ? 300 : rests ? 21_600 : (row.everySeconds ?? 300)
+    const ticks = row.kind !== 'job' ? 300 : rests ? seldomSeconds : (row.everySeconds ?? 300)
     // CloudWatch looks over a day at most
     const seldom = ticks * 3 >= 64_800
     const minutes = seldom ? 1440 : Math.max(15, Math.ceil((ticks * 3) / 300) * 5)

@@ -1,5 +1,5 @@
-import { burns, type Severity, type Slo } from '../../functions/alerts.ts'
-import { budgetOf, kinds, matchersOf, shareName, shareOf } from '../alerts.ts'
+import { budgetOf, burns, kinds, type Severity, type Slo } from '../../functions/alerts.ts'
+import { matchersOf, shareName, shareOf } from '../alerts.ts'
 import { colorOf, type Row } from './figure.ts'
 import { percentile, perSecond, quantiles } from './queries.ts'
 

@@ -81,7 +81,7 @@ function replyOf(child: ChildProcess): Promise<Reply> {
 }
 
 /** The product closes itself when it loses us; one that does not within 15 s is ended. */
-async function stop(child: ChildProcess): Promise<void> {
+export async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
   if (child.connected) child.disconnect()

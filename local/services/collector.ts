@@ -2,10 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './command.ts'
-import { endGuard } from './guard.ts'
+import { startGuarded } from './guard.ts'
 
 export type RunningCollector = {
   /** What OTEL_EXPORTER_OTLP_ENDPOINT takes. */
@@ -36,38 +34,13 @@ export async function startCollector(program: string): Promise<RunningCollector>
   // JSON is YAML
   await writeFile(join(home, 'settings.yaml'), JSON.stringify(settings))
   const guard = guardServer(program, home)
-  const started = createInterface({ input: guard.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
   const answers = () =>
     fetch(`http://127.0.0.1:${port}/v1/traces`, { signal: AbortSignal.timeout(1_000) }).then(
       () => true,
       () => false,
     )
-  let pid = 0
-  const start = async (): Promise<void> => {
-    guard.stdin?.write('start\n')
-    pid = Number((await started.next()).value)
-    for (const end = Date.now() + startMs; !(await answers()); await sleep(20))
-      if (Date.now() > end) throw new Error(`The collector did not start. Its log says:\n${await readFile(join(home, 'log'), 'utf8').catch(() => '(no log)')}`)
-  }
-  const stop = () => endGuard(guard)
-  try {
-    await start()
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return {
-    endpoint: `http://127.0.0.1:${port}`,
-    received: () => readFile(join(home, 'received'), 'utf8'),
-    freeze: () => process.kill(pid, 'SIGSTOP'),
-    thaw: () => process.kill(pid, 'SIGCONT'),
-    async kill() {
-      process.kill(pid, 'SIGKILL')
-      while (await answers()) await sleep(20)
-    },
-    restart: start,
-    stop,
-  }
+  const running = await startGuarded(guard, { name: 'The collector', home, startMs, answers })
+  return { endpoint: `http://127.0.0.1:${port}`, received: () => readFile(join(home, 'received'), 'utf8'), ...running }
 }
 
 /**

@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, readFile } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { installOnce } from './cache.ts'
 import { freePort, runCommand } from './command.ts'
-import { endGuard } from './guard.ts'
+import { startGuarded } from './guard.ts'
 
 const lite = 'milvus-lite==3.2.2'
 /** Its server needs the client's package for the protocol, and does not name it. */
@@ -34,33 +32,8 @@ export async function startMilvus(): Promise<RunningMilvus> {
   const home = await mkdtemp(join(tmpdir(), 'soma-milvus-'))
   const port = await freePort()
   const guard = guardServer(program, home, port)
-  const started = createInterface({ input: guard.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
-  let pid = 0
-  const start = async (): Promise<void> => {
-    guard.stdin?.write('start\n')
-    pid = Number((await started.next()).value)
-    for (const end = Date.now() + startMs; !(await listens(port)); await sleep(50))
-      if (Date.now() > end) throw new Error(`Milvus Lite did not start. Its log says:\n${await readFile(join(home, 'log'), 'utf8').catch(() => '(no log)')}`)
-  }
-  const stop = () => endGuard(guard)
-  try {
-    await start()
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    async kill() {
-      process.kill(pid, 'SIGKILL')
-      while (await listens(port)) await sleep(20)
-    },
-    restart: start,
-    freeze: () => process.kill(pid, 'SIGSTOP'),
-    thaw: () => process.kill(pid, 'SIGCONT'),
-    stop,
-  }
+  const running = await startGuarded(guard, { name: 'Milvus Lite', home, startMs, answers: () => listens(port) })
+  return { url: `http://127.0.0.1:${port}`, port, ...running }
 }
 
 /** From PyPI, with all it needs: half a minute and 430 MB. */

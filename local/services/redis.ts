@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { installProgram } from './apt.ts'
 import { freePort, runCommand } from './command.ts'
-import { endGuard } from './guard.ts'
+import { startGuarded } from './guard.ts'
 
 export type RunningRedis = {
   /** With its password in it. */
@@ -43,7 +41,6 @@ export async function startRedis({ settings = '' }: RedisOptions = {}): Promise<
     { mode: 0o600 },
   )
   const guard = guardServer(program, home)
-  const started = createInterface({ input: guard.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]()
   const command = (...words: string[]): Promise<string> =>
     runCommand('redis-cli', ['-h', '127.0.0.1', '-p', String(port), '--no-auth-warning', ...words], { env: { ...process.env, REDISCLI_AUTH: password } })
   const answers = () =>
@@ -51,32 +48,8 @@ export async function startRedis({ settings = '' }: RedisOptions = {}): Promise<
       (said) => said === 'PONG',
       () => false,
     )
-  let pid = 0
-  const start = async (): Promise<void> => {
-    guard.stdin?.write('start\n')
-    pid = Number((await started.next()).value)
-    for (const end = Date.now() + startMs; !(await answers()); await sleep(20))
-      if (Date.now() > end) throw new Error(`redis-server did not start. Its log says:\n${await readFile(join(home, 'log'), 'utf8').catch(() => '(no log)')}`)
-  }
-  const stop = () => endGuard(guard)
-  try {
-    await start()
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return {
-    url: `redis://:${password}@127.0.0.1:${port}`,
-    command,
-    async kill() {
-      process.kill(pid, 'SIGKILL')
-      while (await answers()) await sleep(20)
-    },
-    restart: start,
-    freeze: () => process.kill(pid, 'SIGSTOP'),
-    thaw: () => process.kill(pid, 'SIGCONT'),
-    stop,
-  }
+  const running = await startGuarded(guard, { name: 'redis-server', home, startMs, answers })
+  return { url: `redis://:${password}@127.0.0.1:${port}`, command, ...running }
 }
 
 /**

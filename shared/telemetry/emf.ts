@@ -12,7 +12,7 @@ const counters = ['consumer_messages_consumed_total', 'consumer_process_failure_
 const worst = ['memory_wal_lag_seconds', 'outbox_dead', 'status_up']
 const soonest = ['certificate_expires_seconds']
 /** Whoever changes one of these has more to do than to change it: they may be old. */
-const mayBeOld = ['SIGNING_KEY', 'BACKUP_KEY']
+export const mayBeOld = ['SIGNING_KEY', 'BACKUP_KEY']
 const summed = ['outbox_pending']
 /** Under the dimension `kind`: backup or drill. */
 const ofRecovery = ['recovery_age_seconds', 'recovery_every_seconds', 'recovery_looked_seconds', 'recovery_last_ok']

@@ -1,5 +1,5 @@
 export { setBreakers } from './breakers.ts'
-export { createEmf, type Emf } from './emf.ts'
+export { createEmf, type Emf, mayBeOld } from './emf.ts'
 export { createLog, type Log } from './log.ts'
 export { createMetrics, foldTenants, type Metrics, observeWrite } from './metrics.ts'
 export { type Slo, sloMethods, slos } from './slos.ts'

@@ -11,7 +11,8 @@ describe.each(stageNames)('the bucket of the backups in %s', (stage) => {
 
   test('is private, encrypted and versioned', () => {
     template.resourceCountIs('AWS::S3::Bucket', 2)
-    expect(bucket.Properties.LoggingConfiguration).toBeDefined()
+    const [logs] = ofType(resources, 'AWS::S3::Bucket').find(([other]) => other !== id) ?? []
+    expect(bucket.Properties.LoggingConfiguration).toEqual({ DestinationBucketName: { Ref: logs }, LogFilePrefix: 'archives/' })
     expect(bucket.Properties).toMatchObject({
       PublicAccessBlockConfiguration: { BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true },
       OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },

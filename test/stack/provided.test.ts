@@ -192,5 +192,6 @@ test('handlers reach the URLs of the settings, by their ports', () => {
 test('three brokers want three subnets', () => {
   const vpc = { vpcId: 'vpc-0a1b2c3d', vpcCidr: '10.1.0.0/16' }
   expect(() => synth({ stage: 'prod', own: true, context: { ...vpc, subnetIds: 'subnet-0a1b2c3d,subnet-0b1c2d3e' } })).toThrow(/exactly three subnets/)
-  expect(synth({ stage: 'prod', own: true, context: { ...vpc, subnetIds: 'subnet-0a1b2c3d,subnet-0b1c2d3e,subnet-0c1d2e3f' } }).resources).toBeDefined()
+  const { resources } = synth({ stage: 'prod', own: true, context: { ...vpc, subnetIds: 'subnet-0a1b2c3d,subnet-0b1c2d3e,subnet-0c1d2e3f' } })
+  expect(only(resources, 'AWS::MSK::Cluster')[1].BrokerNodeGroupInfo.ClientSubnets).toEqual(['subnet-0a1b2c3d', 'subnet-0b1c2d3e', 'subnet-0c1d2e3f'])
 })
