@@ -27,7 +27,9 @@ describeEngines(
         ['a missing part', new Map([['manifest.json', sealed.get('manifest.json') as Buffer]]), firstKey, /The part part-000001.soma of the archive is missing/],
         ['a file too many', with_('part-000002.soma', bytes), firstKey, /holds part-000002.soma, which its manifest does not name/],
         ['a part that is cut', with_(part, bytes.subarray(0, -1)), firstKey, /has \d+ bytes, the manifest says \d+/],
-        ['a flipped bit', with_(part, flipped(bytes, bytes.length >> 1)), firstKey, /authentication fails|damaged/],
+        // wherever it falls: in a header, whose every member is held against what belongs there, or in what is encrypted
+        ['a flipped bit', with_(part, flipped(bytes, bytes.length >> 1)), firstKey, /authentication fails|damaged|Block \d+ of the archive names the key/],
+        ['a flipped bit of a key that is named', with_(part, flipped(bytes, bytes.indexOf('"key":"tenant-') + '"key":"tenant'.length)), firstKey, /names the key tenant,\d+ where tenant-\d+ belongs/],
         ['no key', sealed, undefined, /is encrypted with the key [0-9a-f]{16}: set BACKUP_KEY/],
         ['another key', sealed, otherKey, /is encrypted with the key [0-9a-f]{16}, and BACKUP_KEY is the key [0-9a-f]{16}/],
         ['a key for what has none', plain, firstKey, /not encrypted although BACKUP_KEY is set/],
