@@ -2,10 +2,10 @@ import type { JobHandler } from '../../shared/handler/index.ts'
 import { runBackup } from '../../shared/recovery/index.ts'
 import type { BackupDeps } from './deps.ts'
 
-/** Writes an archive of everything under a new name, which its report tells. It does not resume: what was stopped is removed, and the next run begins anew. */
+/** Writes an archive of everything under a new name, which its report tells. One that was stopped is gone on with by the next. */
 export function createBackup(deps: BackupDeps): JobHandler {
   return async (signal) => {
-    const report = await runBackup(deps, 'operator', { signal })
+    const report = await runBackup(deps, 'operator', { signal, pace: deps.pace })
     return { done: report.rows, remaining: false, detail: report }
   }
 }

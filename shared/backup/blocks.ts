@@ -4,25 +4,28 @@ import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import type { BlobStore } from '../blob/index.ts'
 import { ArchiveError, BlockHeader, longestBlock, longestHeader, type Manifest, partName } from './format.ts'
 import { type DataKey, dataKeyId, openBlock, sealBlock, sealedBytes } from './keys.ts'
+import type { RowSum } from './row-hash.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 /** Measured on vectors as hexadecimal digits: level 1 is three times as fast as 3, and smaller. */
 const level = (table: string) => ({ params: { [constants.ZSTD_c_compressionLevel]: table === 'vectors' || table === 'closed_vectors' ? 1 : 3 } })
 
-export type Rows = { tenant: number; table: string; rows: number; text: Buffer }
-export type EncodedBlock = { bytes: Buffer[]; length: number; rows: number }
+/** `text`: JSON objects (of `keys`: arrays), joined by newlines; `sum`: of the rows. */
+export type Rows = { tenant: number; table: string; holds: 'rows' | 'keys'; rows: number; text: Buffer; sum?: RowSum }
+export type EncodedBlock = { bytes: Buffer[]; length: number; of: Rows }
 
 /** One block as it is stored: the header's length (4 bytes, big endian), the header as JSON, the rows. */
-export async function encodeBlock(archiveId: string, block: number, { tenant, table, rows, text }: Rows, dataKey: DataKey | undefined): Promise<EncodedBlock> {
+export async function encodeBlock(archiveId: string, block: number, of: Rows, dataKey: DataKey | undefined): Promise<EncodedBlock> {
+  const { tenant, table, holds, rows, text } = of
   if (text.length > longestBlock) throw new Error(`A row of ${table} has ${text.length} bytes: longer than a block can be.`)
   const packed = await compress(text, level(table))
   const stored = dataKey ? sealedBytes(packed.length) : packed.length
-  const header = Buffer.from(JSON.stringify({ block, tenant, table, key: dataKey?.id ?? 'none', rows, text: text.length, stored } satisfies BlockHeader))
+  const header = Buffer.from(JSON.stringify({ block, tenant, table, key: dataKey?.id ?? 'none', holds, rows, text: text.length, stored } satisfies BlockHeader))
   const length = Buffer.alloc(4)
   length.writeUInt32BE(header.length)
   const bytes = [length, header, ...(dataKey ? sealBlock(dataKey.key, archiveId, block, header, packed) : [packed])]
-  return { bytes, rows, length: 4 + header.length + stored }
+  return { bytes, of: { ...of, text: Buffer.alloc(0) }, length: 4 + header.length + stored }
 }
 
 /**
@@ -34,13 +37,14 @@ export async function writeParts(
   keyOf: (name: string) => string,
   blocks: AsyncGenerator<EncodedBlock>,
   partBytes: number,
-  written: (key: string) => void,
+  heard: { written(key: string): void; onBlock(of: Rows): void; onPart(parts: Manifest['parts']): Promise<void> },
 ): Promise<Manifest['parts']> {
   const parts: Manifest['parts'] = []
   for (let next = await blocks.next(); !next.done; ) {
     const name = partName(parts.length + 1)
     const hash = createHash('sha256')
     const part = { name, bytes: 0, blocks: 0, rows: 0 }
+    const placed: Rows[] = []
     const content = async function* () {
       while (!next.done && (part.blocks === 0 || part.bytes + next.value.length <= partBytes)) {
         for (const piece of next.value.bytes) {
@@ -49,16 +53,19 @@ export async function writeParts(
         }
         part.bytes += next.value.length
         part.blocks += 1
-        part.rows += next.value.rows
+        part.rows += next.value.of.rows
+        placed.push(next.value.of)
         next = await blocks.next()
       }
     }
     const claim = parts.length === 0
     // before it is put, as a failed put may have stored it; but a first one that failed may be another's
-    if (!claim) written(keyOf(name))
+    if (!claim) heard.written(keyOf(name))
     await store.put(keyOf(name), content(), { ifAbsent: claim })
-    if (claim) written(keyOf(name))
+    if (claim) heard.written(keyOf(name))
     parts.push({ ...part, sha256: hash.digest('hex') })
+    for (const of of placed) heard.onBlock(of)
+    if (!next.done) await heard.onPart(parts)
   }
   return parts
 }

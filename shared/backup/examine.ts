@@ -14,7 +14,9 @@ export async function examineContents(tx: Sql, manifest: Manifest, onRows: (rows
   await setForms(tx)
   await tx.query(`select set_config('max_parallel_workers_per_gather', '2', true)`)
   const tables = await readTables(tx)
-  const tenants = (await tx.query<{ tenant_id: number }>('select tenant_id from tenants order by tenant_id')).map((row) => row.tenant_id)
+  const there = (await tx.query<{ tenant_id: number }>('select tenant_id from tenants order by tenant_id')).map((row) => row.tenant_id)
+  // beside the only tenant of an archive there are those that every schema has
+  const tenants = manifest.only === null ? there : there.filter((tenant) => tenant === manifest.only)
   const found = new Map<string, { rows: string; sums: string[] }[]>(tables.map(({ name }) => [name, []]))
   const words: WordSums[] = []
   const problems: string[] = []

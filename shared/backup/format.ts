@@ -1,8 +1,10 @@
 import * as z from 'zod'
 
 /** The archive's format, of which docs/design.md says enough to write a reader. A change of it is another version. */
-export const formatVersion = 2
+export const formatVersion = 3
 export const manifestName = 'manifest.json'
+/** The manifest of what a backup has written so far: where it was stopped, the next one builds on this. */
+export const unfinishedName = 'unfinished.json'
 export const partName = (number: number) => `part-${String(number).padStart(6, '0')}.soma`
 
 /** A block's text before it is compressed, about; and the most that a reader takes. A row is never split. */
@@ -19,12 +21,21 @@ const count = z.number().int().min(0)
 const WordSum = z.strictObject({ rows: count, sum: z.string().regex(/^[0-9a-f]{16}$/) })
 const name = z.string().regex(/^[a-z_]{1,63}$/)
 
+/**
+ * How many rows a tenant's table had. `kept`: so many of them are in the archive before and not here, where their keys are named; `all`: every row of the archive before is among them. Without it
+ * all rows are here.
+ */
+const Content = z.strictObject({ rows: count, kept: z.optional(z.union([count, z.literal('all')])) })
+export type Content = z.output<typeof Content>
+
 /** What stands before each block's bytes. `block` counts from 0 through the whole archive; `key` names the tenant's data key, or is `none`. */
 export const BlockHeader = z.strictObject({
   block: count,
   tenant: count,
   table: name,
   key: z.string().max(64),
+  /** `rows`: of the table. `keys`: of those rows of the archive before that are still what they were, as JSON arrays of the key's columns. */
+  holds: z.enum(['rows', 'keys']),
   rows: z.number().int().min(1),
   /** Bytes of the rows' text: JSON objects joined by newlines, UTF-8. */
   text: z.number().int().min(2).max(longestBlock),
@@ -72,7 +83,16 @@ export const Manifest = z.strictObject({
       data_keys: z.record(z.string(), z.string()),
     }),
   ),
-  tables: z.record(name, z.strictObject({ columns: z.array(name), rows: count, content: hex64 })),
+  /** Where it lies beside this one, the archive that this one builds on: null where everything is here. */
+  base: z.nullable(z.strictObject({ archive: z.string().regex(/^[0-9A-Za-z-]{1,100}$/), archive_id: z.uuid() })),
+  /** Of the instant, as `pg_current_snapshot()` has it: what it does not see, the next archive holds. */
+  snapshot: z.string().regex(/^\d+:\d+:[\d,]*$/),
+  /** The only tenant that it holds; null: all. */
+  only: z.nullable(count),
+  /** The rows that this archive holds, and their key without the tenant. */
+  tables: z.record(name, z.strictObject({ columns: z.array(name), key: z.array(name), rows: count, content: hex64 })),
+  /** What there was at the instant, by tenant and table. */
+  contents: z.record(z.string().regex(/^\d+$/), z.record(name, Content)),
   /** Of the words, which a restore counts again; null where some were cut by the rules of an older version. */
   words: z.nullable(z.strictObject({ postings: WordSum, closed_postings: WordSum })),
   /** Questions that were asked of the database in the same snapshot, which a drill asks of a copy. */

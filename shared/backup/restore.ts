@@ -1,18 +1,28 @@
 import { type Database, type Sql, schemaVersion } from '../db/index.ts'
 import { Probe } from '../probe/index.ts'
-import type { Place } from './backup.ts'
-import { unpackBlock } from './blocks.ts'
+import { totalRows } from './backup.ts'
+import { type Contents, contentsOf } from './contents.ts'
 import { ArchiveError, type Manifest, probesTable } from './format.ts'
 import { analyze, dropHeavyIndexes } from './indexes.ts'
 import { wakeTenant, writeInstallation, writeSequences } from './installation.ts'
 import type { BackupKey } from './keys.ts'
 import { createLoader } from './load.ts'
-import { type Archive, createSums, openArchive, verifyArchive } from './read.ts'
+import type { Place } from './place.ts'
+import { type Archive, openArchive, storedRows, verifyArchive } from './read.ts'
 import { addSums, rowSumSql } from './row-hash.ts'
 import { actForTenant, setForms, type Table } from './tables.ts'
 import { claimTarget, refuseOtherCode } from './target.ts'
 
-export type RestoreReport = { archive_id: string; created_at: string; tenants: number; rows: number; generation: number; encrypted: boolean; tables: Record<string, number> }
+export type RestoreReport = {
+  archive_id: string
+  created_at: string
+  tenants: number
+  rows: number
+  archives: number
+  generation: number
+  encrypted: boolean
+  tables: Record<string, number>
+}
 /** What is under way: the archive is read and authenticated, its rows are loaded, then everything that came of it is checked. */
 export type RestoreStep = 'verify' | 'load' | 'check'
 export type RestoreOptions = {
@@ -21,6 +31,8 @@ export type RestoreOptions = {
   onProgress?: ((step: RestoreStep, rows: number, total: number) => void) | undefined
   /** Hears each tenant's questions and what the database answered that the archive is of. */
   onProbes?: ((tenant: number, probes: Probe[]) => void) | undefined
+  /** Hears the manifest, with the rows and hashes of all tables as they were at the archive's instant, whatever it builds on. */
+  onContents?: ((manifest: Manifest) => void) | undefined
 }
 
 /** One statement may build an index over all words there are. */
@@ -35,31 +47,36 @@ export async function restore(owner: Database, place: Place, options: RestoreOpt
   const archive = await openArchive(place, options.key)
   const { manifest } = archive
   refuseOtherCode(manifest)
-  const total = Object.values(manifest.tables).reduce((sum, table) => sum + table.rows, 0)
+  const stored = storedRows(archive)
   const verified = await verifyArchive(archive, false, (rows) => {
     refuseStopped(options.signal)
-    options.onProgress?.('verify', rows, total)
+    options.onProgress?.('verify', rows, stored)
   })
-  const generation = await owner
-    .transaction({ role: 'soma_worker', tenantId: null, timeoutMs: statementMs }, (tx) => fill(tx, owner.engine, archive, options, total))
+  const filled = await owner
+    .transaction({ role: 'soma_worker', tenantId: null, timeoutMs: statementMs }, (tx) => fill(tx, owner.engine, archive, options))
     .catch((error) => {
       throw mayNotAct(error) ?? error
     })
-  const tables = Object.fromEntries(Object.entries(manifest.tables).map(([name, table]) => [name, table.rows]))
-  return { archive_id: manifest.archive_id, created_at: manifest.created_at, tenants: manifest.tenants, rows: verified.rows, generation, encrypted: verified.encrypted, tables }
+  const tables = Object.fromEntries(Object.entries(filled.manifest.tables).map(([name, table]) => [name, table.rows]))
+  options.onContents?.(filled.manifest)
+  const { archive_id, created_at, tenants } = manifest
+  const { archives, encrypted } = verified
+  return { archive_id, created_at, tenants, rows: totalRows(manifest), archives, generation: filled.generation, encrypted, tables }
 }
 
-async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { signal, onProgress, onProbes }: RestoreOptions, total: number): Promise<number> {
-  const { manifest } = archive
+async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { signal, onProgress, onProbes }: RestoreOptions): Promise<{ generation: number; manifest: Manifest }> {
+  const total = totalRows(archive.manifest)
   await setForms(tx)
-  const tables = await claimTarget(tx, manifest)
-  const generation = await writeInstallation(tx, manifest)
+  const tables = await claimTarget(tx, archive.manifest)
+  const generation = await writeInstallation(tx, archive.manifest)
+  const contents = contentsOf(archive)
   const makeIndexes = await dropHeavyIndexes(tx, engine)
   const onRows = (rows: number) => {
     refuseStopped(signal)
     onProgress?.('load', rows, total)
   }
-  const loaded = await loadBlocks(tx, engine, archive, tables, { onRows, onProbes })
+  const loaded = await loadContents(tx, engine, contents, tables, { onRows, onProbes })
+  const manifest = contents.manifest()
   await makeIndexes()
   await analyze(tx)
   await check(tx, manifest, tables, loaded, (rows) => {
@@ -71,23 +88,19 @@ async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { sig
   await tx.query('delete from words_recounted')
   // last: of all that is done here, only this is not undone by a rollback
   await writeSequences(tx, [...loaded.keys()])
-  return generation
+  return { generation, manifest }
 }
 
 /** By tenant: the tables it has rows of, and how many. */
 type Loaded = Map<number, Map<string, number>>
 type Heard = { onRows: (rows: number) => void; onProbes: RestoreOptions['onProbes'] }
 
-async function loadBlocks(tx: Sql, engine: Database['engine'], { manifest, blocks }: Archive, tables: Table[], heard: Heard): Promise<Loaded> {
+async function loadContents(tx: Sql, engine: Database['engine'], contents: Contents, tables: Table[], heard: Heard): Promise<Loaded> {
   const byName = new Map<string, Table>(tables.map((table) => [table.name, table]))
   const loader = await createLoader(tx, engine)
-  const sums = createSums(manifest)
   const loaded: Loaded = new Map()
   let rows = 0
-  for await (const { block, packed } of blocks()) {
-    const { table, tenant } = block.header
-    const text = await unpackBlock(block.header, packed)
-    const lines = sums.add(block, text)
+  for await (const { tenant, table, text, lines } of contents.rows()) {
     if (table === probesTable) {
       heard.onProbes?.(tenant, lines.map(probeOf))
       continue
@@ -99,7 +112,6 @@ async function loadBlocks(tx: Sql, engine: Database['engine'], { manifest, block
     heard.onRows(rows)
   }
   await loader.finish()
-  sums.check()
   return loaded
 }
 

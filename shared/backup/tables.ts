@@ -37,8 +37,15 @@ export type Table = {
   name: ArchivedTable
   columns: string[]
   types: Record<string, string>
-  xids: string[] /** Its rows as JSON text `j`, of one tenant. */
-  select(tenant: number): string
+  xids: string[]
+  /** Of the primary key, without the tenant. */
+  key: string[]
+  /** Its rows as JSON text `j`, of one tenant; only those of which `which` is true, where it is given. */
+  select(tenant: number, which?: string): string
+  /** The keys of such rows as JSON arrays `j`. */
+  selectKeys(tenant: number, which: string): string
+  /** What both read from. */
+  from(tenant: number): string
 }
 
 /** A leased event is one that was not sent; who leased it is not there after a restore. */
@@ -56,8 +63,9 @@ const hasWords = `t.state = 'closed' and (t.closed_at > t.recorded_at or exists
 
 /** The archive's tables as the catalog has them: equal on every database of one schema version. */
 export async function readTables(tx: Sql): Promise<Table[]> {
-  const found = await tx.query<{ table: ArchivedTable; column: string; type: string }>(
-    `select c.relname as table, a.attname as column, format_type(a.atttypid, null) as type from pg_class c join pg_attribute a on a.attrelid = c.oid
+  const found = await tx.query<{ table: ArchivedTable; column: string; type: string; place: number | null }>(
+    `select c.relname as table, a.attname as column, format_type(a.atttypid, null) as type, array_position(x.indkey::integer[], a.attnum::integer) as place
+     from pg_class c join pg_attribute a on a.attrelid = c.oid left join pg_index x on x.indrelid = c.oid and x.indisprimary
      where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and c.relname = any ($1::text[]) and a.attnum > 0 and not a.attisdropped
      order by c.relname, a.attnum`,
     [archivedTables],
@@ -72,13 +80,23 @@ export async function readTables(tx: Sql): Promise<Table[]> {
       ...vectors.map((column) => `encode(halfvec_send(t."${column}"), 'hex') as "${column}"`),
       ...(name === 'memory_versions' ? [hasWords] : []),
     ]
+    const key = columns
+      .filter(({ place }) => place !== null)
+      .sort((a, b) => Number(a.place) - Number(b.place))
+      .map(({ column }) => column)
+      .filter((column) => column !== 'tenant_id')
     const unsent = name === 'outbox' ? ` and t.status <> 'sent'` : ''
+    const from = (tenant: number) => `"${name}" t where t.tenant_id = ${Math.trunc(tenant)}::integer${unsent}`
+    const and = (which: string | undefined) => (which === undefined ? '' : ` and ${which}`)
     return {
       name,
       columns: [...plain, ...vectors, ...(name === 'memory_versions' ? ['has_words'] : [])],
       types: Object.fromEntries(columns.map(({ column, type }) => [column, type])),
       xids: columns.filter(({ type }) => type === 'xid8').map(({ column }) => column),
-      select: (tenant) => `select row_to_json(r)::text as j from (select ${shown.join(', ')} from "${name}" t where t.tenant_id = ${Math.trunc(tenant)}::integer${unsent}) r`,
+      key,
+      from,
+      select: (tenant, which) => `select row_to_json(r)::text as j from (select ${shown.join(', ')} from ${from(tenant)}${and(which)}) r`,
+      selectKeys: (tenant, which) => `select json_build_array(${key.map((column) => `t."${column}"`).join(', ')})::text as j from ${from(tenant)} and ${which}`,
     }
   })
 }

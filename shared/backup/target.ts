@@ -35,8 +35,9 @@ export async function claimTarget(tx: Sql, manifest: Manifest): Promise<Table[]>
   await tx.query(`lock table installation, embedding_models, embedding_roles, ${all.map((name) => `"${name}"`).join(', ')} in exclusive mode`)
   await actAs(tx, 'soma_worker')
   const tables = await readTables(tx)
-  for (const { name, columns } of tables) {
-    if (columns.join() !== manifest.tables[name]?.columns.join()) throw new ArchiveError(`The archive's table ${name} has other columns than the target's.`)
+  for (const { name, columns, key } of tables) {
+    const told = manifest.tables[name]
+    if (columns.join() !== told?.columns.join() || key.join() !== told.key.join()) throw new ArchiveError(`The archive's table ${name} has other columns than the target's.`)
   }
   const refuse = (what: string) => new ArchiveError(`The target is not empty (${what}): restore into a new database, right after \`npx soma migrate\`.`)
   const tenants = await tx.query<{ tenant_id: number; name: string }>('select tenant_id, name from tenants order by tenant_id')

@@ -81,6 +81,8 @@ const variables = z.object({
     .optional(),
   RESTORE_FROM: z.string().optional(),
   BACKUP_EVERY_HOURS: hours.optional(),
+  BACKUP_INCREMENT_EVERY_HOURS: hours.optional(),
+  BACKUP_PACE: z.coerce.number().min(0.05).max(1).default(1),
   BACKUP_KEEP_DAILY: count(0, 1_000).default(7),
   BACKUP_KEEP_WEEKLY: count(0, 1_000).default(5),
   BACKUP_KEEP_MONTHLY: count(0, 1_000).default(12),
@@ -126,6 +128,7 @@ const variables = z.object({
 export type Config = z.infer<typeof variables> & {
   AUTH_MODE: 'open' | 'token' | 'mixed'
   BACKUP_EVERY_HOURS: number
+  BACKUP_INCREMENT_EVERY_HOURS: number
   DRILL_EVERY_HOURS: number
   /** Secrets to be fetched at init: variable → ARN. */
   secretArns: Partial<Record<SecretName, string>>
@@ -211,7 +214,11 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
   ]
   // where there is no bucket a backup would lie beside what it is of
   const kept = values.BACKUP_BUCKET !== undefined
-  const recovery = { BACKUP_EVERY_HOURS: values.BACKUP_EVERY_HOURS ?? (kept ? 24 : 0), DRILL_EVERY_HOURS: values.DRILL_EVERY_HOURS ?? (kept ? 168 : 0) }
+  const recovery = {
+    BACKUP_EVERY_HOURS: values.BACKUP_EVERY_HOURS ?? (kept ? 24 : 0),
+    BACKUP_INCREMENT_EVERY_HOURS: values.BACKUP_INCREMENT_EVERY_HOURS ?? (kept ? 1 : 0),
+    DRILL_EVERY_HOURS: values.DRILL_EVERY_HOURS ?? (kept ? 168 : 0),
+  }
   return { ...values, ...recovery, AUTH_MODE: mode, secretArns, functionNames, warnings }
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type BackupKey, keyAt, openArchive, type RestoreStep, restore, verifyArchive } from '../backup/index.ts'
+import { type BackupKey, keyAt, type Manifest, openArchive, type RestoreStep, restore, storedRows, totalRows, verifyArchive } from '../backup/index.ts'
 import type { BlobStore } from '../blob/index.ts'
 import { type Database, migrate, schemaVersion } from '../db/index.ts'
 import { askQuestion, type Probe } from '../probe/index.ts'
@@ -81,20 +81,21 @@ async function runSteps(
     const place = { store, prefix: keyAt({ store, prefix }, name) }
     const opened = await openArchive(place, key)
     const { manifest } = opened
-    const total = Object.values(manifest.tables).reduce((sum, { rows }) => sum + rows, 0)
-    Object.assign(report, { archive_id: manifest.archive_id, instant: manifest.created_at, tenants: manifest.tenants, rows: total })
-    report.bytes = manifest.parts.reduce((sum, { bytes }) => sum + bytes, 0)
+    const total = storedRows(opened)
+    Object.assign(report, { archive_id: manifest.archive_id, instant: manifest.created_at, tenants: manifest.tenants, rows: totalRows(manifest) })
     report.rpo_seconds = Math.max(0, Math.round((Date.parse(report.started_at) - Date.parse(manifest.created_at)) / 1000))
-    await verifyArchive(opened, true, (rows) => {
+    const { bytes, parts, archives } = await verifyArchive(opened, true, (rows) => {
       signal?.throwIfAborted()
       onProgress?.('verify', rows, total)
     })
-    report.checks.push({ name: 'archive', ok: true, detail: `All ${manifest.parts.length} parts of ${manifest.created_at} are whole, down to each row.` })
-    return { place, manifest }
+    report.bytes = bytes
+    const others = archives === 1 ? '' : `, with ${archives - 1} that it builds on,`
+    report.checks.push({ name: 'archive', ok: true, detail: `All ${parts} parts of ${manifest.created_at}${others} are whole, down to each row.` })
+    return { place }
   })
   report.seconds.verify = since(began)
   if (!archive) return
-  const { manifest, place } = archive
+  const { place } = archive
   const scratch = scratchName(new Date())
   try {
     const restoring = performance.now()
@@ -105,21 +106,23 @@ async function runSteps(
       await migrate(copy)
       const access = { role: 'soma_worker', tenantId: null, timeoutMs: statementMs } as const
       const catalog = await copy.transaction(access, readCatalog)
+      const told: Manifest[] = []
       const { rows, generation } = await restore(copy, place, {
         key,
         signal,
         onProgress,
         onProbes: (tenant, asked) => probes.set(tenant, [...(probes.get(tenant) ?? []), ...asked]),
+        onContents: (manifest) => told.push(manifest),
       })
       report.checks.push({ name: 'restore', ok: true, detail: `${rows} rows are restored, as generation ${generation}.` })
-      return { copy, access, catalog }
+      return { copy, access, catalog, manifest: told[0] as Manifest }
     })
     report.seconds.restore = since(restoring)
     if (!restored) return
     const examining = performance.now()
     const examined = await step('examination', () =>
       restored.copy.transaction({ ...restored.access, readOnly: true }, (tx) =>
-        examine(tx, { manifest, probes, catalog: restored.catalog }, (rows) => {
+        examine(tx, { manifest: restored.manifest, probes, catalog: restored.catalog }, (rows) => {
           signal?.throwIfAborted()
           onProgress?.('examine', rows, report.rows)
         }),

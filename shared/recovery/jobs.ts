@@ -1,16 +1,26 @@
-import { archiveName, type BackupKey, type BackupReport, backUp, keyAt } from '../backup/index.ts'
+import { archiveName, type BackupKey, type BackupReport, backUp, digitsOf, keyAt } from '../backup/index.ts'
 import type { BlobStore } from '../blob/index.ts'
 import type { Database } from '../db/index.ts'
 import { type DrillOptions, type DrillReport, drill, dropScratch, faultsOf, publicKeyOf, scratches, signReport } from '../drill/index.ts'
-import { type Keep, listArchives, removable, removeArchive } from './retention.ts'
+import { type Keep, type Kept as KeptArchive, listArchives, removable, removeArchive, soundArchives } from './retention.ts'
 import { provedArchives, scratchesInUse, withRun } from './runs.ts'
 import { isDue, noteSchedule } from './schedule.ts'
+import { type BackupKind, baseFor, forgetStates, keepState } from './states.ts'
 
 /** Where archives are kept, and what encrypts them. */
 export type Archives = { store: () => Promise<BlobStore>; prefix: string; key: BackupKey | undefined }
 type Backup = Archives & { worker: Database }
-export type BackedUp = BackupReport & { name: string }
-export type BackupOptions = { signal: AbortSignal; onProgress?: (rows: number) => void }
+export type BackedUp = BackupReport & { name: string; kind: BackupKind }
+export type BackupOptions = {
+  signal: AbortSignal
+  onProgress?: (rows: number) => void
+  /** An increment becomes a full one where there is nothing that it could build on. */
+  kind?: BackupKind
+  /** The share of its time in which it asks the database, above 0 and at most 1. */
+  pace?: number
+  /** A part's length, about. */
+  partBytes?: number | undefined
+}
 
 /** Whose archives are meant: of several installations that share a bucket each sees its own. */
 async function installationOf(worker: Database): Promise<string> {
@@ -18,14 +28,41 @@ async function installationOf(worker: Database): Promise<string> {
   return (row as { id: string }).id
 }
 
-/** Writes an archive under a new name, as a run that others see. @throws AppError conflict while another is running */
-export async function runBackup({ worker, store, prefix, key }: Backup, by: string, { signal, onProgress }: BackupOptions): Promise<BackedUp> {
+/**
+ * Writes an archive under a new name, as a run that others see: a full one, which goes on with what another had written of one when it was broken off, or an increment, with what the newest archive has not.
+ * @throws AppError conflict while another is running
+ */
+export async function runBackup(
+  { worker, store, prefix, key }: Backup,
+  by: string,
+  { signal, onProgress, kind: wanted = 'full', pace, partBytes }: BackupOptions,
+): Promise<BackedUp> {
   const place = await store()
   const { done } = await withRun(worker, { kind: 'backup', by }, async ({ told }) => {
-    const name = archiveName(new Date(), await installationOf(worker))
+    const installation = await installationOf(worker)
+    const there = soundArchives(await listArchives(place, prefix, installation)).map(({ name }) => name)
+    const increment = wanted === 'increment' ? await baseFor(worker, 'increment', key, new Set(there)) : undefined
+    const kind: BackupKind = increment ? 'increment' : 'full'
+    const base = increment ?? (await baseFor(worker, 'full', key, new Set(there)))
+    const name = archiveName(new Date(), installation, base && { on: digitsOf(base.archive), as: increment ? 'i' : 'r' })
     await told({ archive: name })
-    const written = await backUp(worker, { store: place, prefix: keyAt({ store: place, prefix }, name) }, { key, signal, onProgress })
-    const report = { name, ...written }
+    // the embedded engine has one connection, which the backup has
+    const resumable = worker.engine !== 'pglite'
+    const written = await backUp(
+      worker,
+      { store: place, prefix: keyAt({ store: place, prefix }, name) },
+      {
+        ...{ key, signal, onProgress, base, pace, partBytes },
+        onReached: async (reached, whole) => {
+          if (!whole && !resumable) return false
+          return keepState(worker, name, kind, reached, whole).then(
+            () => true,
+            () => false,
+          )
+        },
+      },
+    )
+    const report = { name, kind, ...written }
     return { archive: name, instant: written.created_at, report: JSON.stringify(report), done: report }
   })
   return done
@@ -33,22 +70,36 @@ export async function runBackup({ worker, store, prefix, key }: Backup, by: stri
 
 export type Kept = { backup: BackedUp | null; removed: string[] }
 
+type Policy = { everyHours: number; incrementHours: number; keep: Keep; pace?: number }
+
 /** Writes the backup that is due or asked for, and removes what the policy does not keep, of this installation's own archives. */
-export async function keepBackups(deps: Backup & { everyHours: number; keep: Keep }, signal: AbortSignal): Promise<Kept> {
-  const { worker, store, prefix, everyHours, keep } = deps
-  await noteSchedule(worker, 'backup', everyHours)
-  const backup = (await isDue(worker, 'backup', everyHours)) ? await runBackup(deps, 'schedule', { signal }) : null
+export async function keepBackups(deps: Backup & Policy, signal: AbortSignal): Promise<Kept> {
+  const { worker, store, prefix, everyHours, incrementHours, keep, pace = 1 } = deps
+  await noteSchedule(worker, 'backup', incrementHours > 0 ? Math.min(everyHours, incrementHours) : everyHours)
+  const kind = await dueKind(worker, everyHours, incrementHours)
+  const backup = kind ? await runBackup(deps, 'schedule', { signal, kind, pace }) : null
   // without a schedule nothing is removed either: then archives are somebody's own affair
   if (everyHours === 0) return { backup, removed: [] }
   const place = await store()
+  const installation = await installationOf(worker)
+  const archives = await listArchives(place, prefix, installation)
   const removed: string[] = []
-  for (const { name } of removable(await listArchives(place, prefix, await installationOf(worker)), keep, await provedArchives(worker), new Date())) {
+  for (const { name } of newestFirst(removable(archives, keep, await provedArchives(worker), new Date()))) {
     if (signal.aborted) break
     await removeArchive(place, prefix, name)
     removed.push(name)
   }
+  await forgetStates(worker, new Set(archives.map(({ name }) => name).filter((name) => !removed.includes(name))))
   return { backup, removed }
 }
+
+async function dueKind(worker: Database, everyHours: number, incrementHours: number): Promise<BackupKind | undefined> {
+  if (await isDue(worker, 'backup', everyHours)) return 'full'
+  return everyHours > 0 && incrementHours > 0 && (await isDue(worker, 'increment', incrementHours)) ? 'increment' : undefined
+}
+
+/** So that none is ever there without what it builds on. */
+const newestFirst = (archives: readonly KeptArchive[]): KeptArchive[] => archives.toSorted((a, b) => (a.name < b.name ? 1 : -1))
 
 type Drill = Archives & { owner: Database; worker: Database; signingKey: string }
 

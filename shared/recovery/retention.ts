@@ -1,12 +1,19 @@
-import { keyAt, manifestName } from '../backup/index.ts'
+import { type Builds, digitsOf, keyAt, manifestName } from '../backup/index.ts'
 import type { BlobStore } from '../blob/index.ts'
 
-/** So many days, weeks and months keep the newest backup of theirs. */
+/** So many days, weeks and months keep the newest full backup of theirs; so many days keep all increments. */
 export type Keep = { daily: number; weekly: number; monthly: number }
 /** An archive under a name that a backup gave it. `installation`: the first digits of the id of the one it is of. `whole`: its manifest, which is written last, is there. */
-export type Kept = { name: string; at: Date; installation: string; whole: boolean }
+export type Kept = {
+  name: string
+  at: Date
+  installation: string
+  whole: boolean
+  /** What it builds on; `on`: the chance digits of that one's name. */
+  builds: Builds | undefined
+}
 
-const named = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-([0-9a-f]{8})-[0-9a-f]{8}$/
+const named = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-([0-9a-f]{8})-[0-9a-f]{8}(?:-([ir])([0-9a-f]{8}))?$/
 const hour = 3_600_000
 const day = 24 * hour
 /** What has no manifest after this long is no backup that is still being written. */
@@ -26,18 +33,39 @@ export async function listArchives(store: BlobStore, prefix: string, installatio
 }
 
 function told(name: string): Omit<Kept, 'whole'> {
-  const [, year, month, date, hours, minutes, seconds, installation = ''] = named.exec(name) as RegExpExecArray
-  return { name, at: new Date(`${year}-${month}-${date}T${hours}:${minutes}:${seconds}Z`), installation }
+  const [, year, month, date, hours, minutes, seconds, installation = '', as, on = ''] = named.exec(name) as RegExpExecArray
+  return { name, at: new Date(`${year}-${month}-${date}T${hours}:${minutes}:${seconds}Z`), installation, builds: as === 'i' || as === 'r' ? { on, as } : undefined }
+}
+
+/** An archive and all that it builds on, itself first; undefined where one of them is gone. */
+function chainOf(archive: Kept, byDigits: ReadonlyMap<string, Kept>): Kept[] | undefined {
+  const chain = [archive]
+  for (let one = archive; one.builds; ) {
+    const before = byDigits.get(one.builds.on)
+    if (!before || chain.includes(before)) return undefined
+    chain.push(before)
+    one = before
+  }
+  return chain
+}
+const byDigitsOf = (archives: readonly Kept[]): Map<string, Kept> => new Map(archives.map((one) => [digitsOf(one.name), one]))
+
+/** Those of which everything is there that they build on. */
+export function soundArchives(archives: readonly Kept[]): Kept[] {
+  const byDigits = byDigitsOf(archives)
+  return archives.filter((one) => chainOf(one, byDigits))
 }
 
 /**
- * Which archives may go. The newest of each of the last days, weeks (from Monday, UTC) and months that have one stay, all of the last 24 hours, the newest of all, and the newest
- * that a drill has restored without a fault (`proved`): whatever the policy says, the last good one is never among them. A future date keeps its archive.
+ * Which archives may go. The newest full one of each of the last days, weeks (from Monday, UTC) and months that have one stays, all of the last 24 hours, the increments of as many days, the newest of all,
+ * and the newest that a drill has restored without a fault (`proved`); and with each all that it builds on. So whatever the policy says, the last good one is never among them. A future date keeps its archive.
  */
 export function removable(archives: readonly Kept[], keep: Keep, proved: ReadonlySet<string>, now: Date): Kept[] {
   const newestFirst = archives.filter(({ whole }) => whole).sort((a, b) => b.at.getTime() - a.at.getTime() || (a.name < b.name ? 1 : -1))
+  const full = newestFirst.filter(({ builds }) => builds?.as !== 'i')
   const stays = new Set<Kept>([...newestFirst.slice(0, 1), ...newestFirst.filter(({ name }) => proved.has(name)).slice(0, 1)])
-  for (const one of newestFirst) if (now.getTime() - one.at.getTime() < day) stays.add(one)
+  const ageOf = (one: Kept) => now.getTime() - one.at.getTime()
+  for (const one of newestFirst) if (ageOf(one) < day || (one.builds?.as === 'i' && ageOf(one) < keep.daily * day)) stays.add(one)
   const periods: [number, (at: Date) => string][] = [
     [keep.daily, (at) => at.toISOString().slice(0, 10)],
     [keep.weekly, (at) => String(Math.floor((at.getTime() / day + 3) / 7))],
@@ -45,14 +73,18 @@ export function removable(archives: readonly Kept[], keep: Keep, proved: Readonl
   ]
   for (const [most, periodOf] of periods) {
     const seen = new Set<string>()
-    for (const one of newestFirst) {
+    for (const one of full) {
       const period = periodOf(one.at)
       if (seen.has(period) || seen.size === most) continue
       seen.add(period)
       stays.add(one)
     }
   }
-  return archives.filter((one) => !stays.has(one) && (one.whole || now.getTime() - one.at.getTime() > unfinishedAfter))
+  const byDigits = byDigitsOf(archives)
+  // what is younger than two days may still be written, or gone on with: what it builds on stays too
+  for (const one of archives) if (!one.whole && ageOf(one) <= unfinishedAfter) stays.add(one)
+  const needed = new Set([...stays].flatMap((one) => chainOf(one, byDigits) ?? [one]))
+  return archives.filter((one) => !needed.has(one))
 }
 
 /** Removes an archive: its manifest first, so that what is left of a removal that broke off is no archive any more. */

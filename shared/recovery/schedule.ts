@@ -15,24 +15,29 @@ export async function noteSchedule(worker: Database, kind: RunKind, everyHours: 
   )
 }
 
+/** `increment`: a backup that need not be a full one. */
+export type Turn = RunKind | 'increment'
+
 /**
- * Whether a run is to begin now: somebody asked for it, or the last good one began `everyHours` ago (0: never by itself). A backup is due too when the last one has an older schema, which this code could not
- * restore. A drill waits for a backup of this schema; one that found a fault is tried again after a day at most, whatever else failed within the hour.
+ * Whether a run is to begin now: somebody asked for it, or the last good one began `everyHours` ago (0: never by itself). A backup is a full one, and is due too when the last one has an older schema, which
+ * this code could not restore; an increment is not when there was any backup. A drill waits for a backup of this schema; one that found a fault is tried again after a day at most, whatever else failed within
+ * the hour.
  */
-export async function isDue(worker: Database, kind: RunKind, everyHours: number): Promise<boolean> {
+export async function isDue(worker: Database, turn: Turn, everyHours: number): Promise<boolean> {
+  const kind = turn === 'drill' ? 'drill' : 'backup'
   const recent = (which: string, seconds: string) => `exists (select from runs r where ${which} and r.started_at > now() - make_interval(secs => ${seconds}))`
   const period = '$2::double precision * 3600 - 60'
   const [row] = await worker.statement<{ asked: boolean; due: boolean }>(
     { ...access, readOnly: true },
-    `with runs as (select r.*, (r.report::jsonb->>'schema_version')::integer = ${schemaVersion} as current from recovery_runs r where not r.apart)
-     select exists (select from runs r where r.kind = $1::text and r.state = 'requested') as asked,
+    `with runs as (select r.*, (r.report::jsonb->>'schema_version')::integer = ${schemaVersion} as current, r.report::jsonb->>'kind' = 'increment' as part from recovery_runs r where not r.apart)
+     select $3::text <> 'increment' and exists (select from runs r where r.kind = $1::text and r.state = 'requested') as asked,
        $2::double precision > 0
        and not exists (select from runs r where r.kind = $1::text and r.state = 'running' and r.alive_at >= now() - interval '${silentSeconds} seconds')
-       and not ${recent(`r.kind = $1::text and r.state = 'succeeded' and (r.kind = 'drill' or r.current)`, period)}
+       and not ${recent(`r.kind = $1::text and r.state = 'succeeded' and (r.kind = 'drill' or r.current and ($3::text = 'increment' or r.part is not true))`, period)}
        and not ${recent(`r.kind = $1::text and r.state in ('failed', 'running')`, '3000')}
        and not ${recent(`r.kind = $1::text and r.state = 'failed' and r.report is not null`, `least(${period}, 86340)`)}
        and ($1::text = 'backup' or exists (select from runs b where b.kind = 'backup' and b.state = 'succeeded' and b.current)) as due`,
-    [kind, everyHours],
+    [kind, everyHours, turn],
   )
   return (row?.asked || row?.due) ?? false
 }

@@ -120,7 +120,7 @@ describeEngines(
     test('work when they are due or asked for, and the drill comes after the first backup', { timeout: 120_000 }, async () => {
       const { deps, archives } = await kept(product())
       const keep = { daily: 7, weekly: 5, monthly: 12 }
-      const backups = createKeepBackups({ ...archives, worker: deps.worker, everyHours: 24, keep })
+      const backups = createKeepBackups({ ...archives, worker: deps.worker, everyHours: 24, incrementHours: 0, keep })
       const drills = createDrill({ ...deps, everyHours: 168, mostGigabytes: 50 })
       expect(await drills(signal)).toEqual({ done: 0, remaining: false })
       expect((await backups(signal)).detail).toMatchObject({ removed: [], encrypted: true })
@@ -148,7 +148,7 @@ describeEngines(
     test('a run that was killed holds up nobody: its copy goes with the next look, and it is tried again within the hour', { timeout: 120_000 }, async () => {
       const { deps, archives } = await kept(product())
       const drills = createDrill({ ...deps, everyHours: 168, mostGigabytes: 50 })
-      const backups = createKeepBackups({ ...archives, worker: deps.worker, everyHours: 24, keep: { daily: 7, weekly: 5, monthly: 12 } })
+      const backups = createKeepBackups({ ...archives, worker: deps.worker, everyHours: 24, incrementHours: 0, keep: { daily: 7, weekly: 5, monthly: 12 } })
       const killed = (kind: string, started: string) =>
         adminSql(
           product(),
@@ -172,7 +172,7 @@ describeEngines(
     test('after a change of the schema a backup is due at once, and the drill waits for it', { timeout: 120_000 }, async () => {
       const { deps, archives } = await kept(product())
       const drills = createDrill({ ...deps, everyHours: 168, mostGigabytes: 50 })
-      const backups = createKeepBackups({ ...archives, worker: deps.worker, everyHours: 24, keep: { daily: 7, weekly: 5, monthly: 12 } })
+      const backups = createKeepBackups({ ...archives, worker: deps.worker, everyHours: 24, incrementHours: 0, keep: { daily: 7, weekly: 5, monthly: 12 } })
       await backups(signal)
       await adminSql(product(), `update recovery_runs set report = jsonb_set(report::jsonb, '{schema_version}', '1')::text`)
       expect(await drills(signal)).toEqual({ done: 0, remaining: false })
@@ -200,7 +200,7 @@ describeEngines(
       for (const archive of [old, others]) for (const name of ['manifest.json', 'part-000001.soma']) files.files.set(`nightly/${archive}/${name}`, Buffer.from('x'))
       files.files.set('nightly/by-hand/manifest.json', Buffer.from('x'))
       const keep = { daily: 1, weekly: 0, monthly: 0 }
-      const job = (everyHours: number) => createKeepBackups({ ...archives, worker: deps.worker, everyHours, keep })(signal)
+      const job = (everyHours: number) => createKeepBackups({ ...archives, worker: deps.worker, everyHours, incrementHours: 0, keep })(signal)
       expect(await job(0)).toEqual({ done: 0, remaining: false })
       expect((await listArchives(files, 'nightly')).map(({ name }) => name)).toEqual([others, old].sort())
       expect((await job(24)).detail).toMatchObject({ removed: [old] })

@@ -69,7 +69,7 @@ describeEngines(
       const store = memoryStore()
       const { owner, worker } = product().local.db
       const archives = { store: async () => store, prefix: '', key: firstKey }
-      await createKeepBackups({ ...archives, worker, everyHours: 24, keep: { daily: 7, weekly: 5, monthly: 12 } })(signal)
+      await createKeepBackups({ ...archives, worker, everyHours: 24, incrementHours: 0, keep: { daily: 7, weekly: 5, monthly: 12 } })(signal)
       expect((await found()).backups).toMatchObject({ state: 'pass', detail: expect.stringContaining('one is due every 24 hours') })
       await createDrill({ ...archives, owner, worker, signingKey: good.SIGNING_KEY, everyHours: 168, mostGigabytes: 50 })(signal)
       expect((await found()).drill).toMatchObject({ state: 'pass', detail: expect.stringContaining('s would have been lost') })

@@ -7,7 +7,7 @@ import { memoryStore } from '../support/archives.ts'
 const day = 86_400_000
 const now = new Date('2026-11-24T12:00:00Z')
 const id = '1f2e3d4c-0000-4000-8000-000000000000'
-const archive = (at: Date, whole = true): KeptArchive => ({ name: archiveName(at, id), at, installation: '1f2e3d4c', whole })
+const archive = (at: Date, whole = true): KeptArchive => ({ name: archiveName(at, id), at, installation: '1f2e3d4c', whole, builds: undefined })
 const left = (all: KeptArchive[], keep: Keep, proved = new Set<string>()) => {
   const gone = new Set(removable(all, keep, proved, now))
   return all.filter((one) => !gone.has(one))
