@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { ArchiveError, type BackupKey, type Place, readBackupKey } from '../../shared/backup/index.ts'
+import { basename, dirname, join, resolve } from 'node:path'
+import { ArchiveError, type BackupKey, keyAt, type Place, readBackupKey } from '../../shared/backup/index.ts'
 import { assertKey, fileStore } from '../../shared/blob/index.ts'
 import type { Config } from '../../shared/config/index.ts'
+import { archiveOfTime, listArchives } from '../../shared/recovery/index.ts'
 import { CommandError } from './failure.ts'
 import type { Globals } from './globals.ts'
 import { interruptible } from './interruptible.ts'
@@ -31,13 +32,34 @@ export function homeOf(config: Config): Promise<NamedPlace> {
   return placeAt(config.BACKUP_BUCKET === undefined ? join(config.SOMA_DATA_DIR, 'backups', ...names) : `s3://${[config.BACKUP_BUCKET, ...names].join('/')}`, config)
 }
 
-/** @throws CommandError not_found */
+/** An archive in its directory or bucket, in a store that also has those that lie beside it, on which it may build. @throws CommandError not_found */
 export async function existingPlace(given: string, config: Config): Promise<NamedPlace> {
   const place = await placeAt(given, config)
   if (given.startsWith('s3://')) {
     if (!(await place.store.list(place.prefix)).length) throw new CommandError('not_found', `There is nothing at ${place.path}.`)
-  } else if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) throw new CommandError('not_found', `There is no directory ${given}.`)
-  return place
+    return place
+  }
+  if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) throw new CommandError('not_found', `There is no directory ${given}.`)
+  const name = basename(place.path)
+  return isKey(name) ? { ...place, store: fileStore(dirname(place.path)), prefix: name } : place
+}
+
+function isKey(name: string): boolean {
+  try {
+    assertKey(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The newest archive at home that is of no later than that instant: of the only installation that has any there. @throws CommandError usage, not_found */
+export async function placeOfTime(at: string, config: Config): Promise<NamedPlace> {
+  const instant = new Date(at)
+  if (Number.isNaN(instant.getTime())) throw new CommandError('usage', `--at got "${at}": it takes an instant, such as 2026-12-01T10:00:00Z.`)
+  const home = await homeOf(config)
+  const name = archiveOfTime(await listArchives(home.store, home.prefix), instant)
+  return { ...home, prefix: keyAt(home, name), path: `${home.path}/${name}` }
 }
 
 export const backupKeyOf = ({ BACKUP_KEY }: Config): BackupKey | undefined => (BACKUP_KEY === undefined ? undefined : readBackupKey(BACKUP_KEY))

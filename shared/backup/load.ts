@@ -1,6 +1,6 @@
 import type { Database, Sql } from '../db/index.ts'
 import { insertClosedPostings, insertPostings, type Worded, wordsOf } from '../words/index.ts'
-import { actForTenant, type Table } from './tables.ts'
+import { actForTenant, type Moved, movedColumn, type Table } from './tables.ts'
 
 export type Loader = {
   /** Sends a block of one table and tenant: `rows` are its lines, one after the other in `text`. It may still be under way when this resolves. */
@@ -12,8 +12,8 @@ export type Loader = {
 /** Statements on their way at once, where the connection takes more than one: the next block is made ready while the server inserts. */
 const underWay = 2
 
-/** Inserts blocks as soma_worker under forced row-level security, and the words of memories and of their closed versions with them. */
-export async function createLoader(tx: Sql, engine: Database['engine']): Promise<Loader> {
+/** Inserts blocks as soma_worker under forced row-level security, and the words of memories and of their closed versions with them; rows that are `moved`, as those of that tenant. */
+export async function createLoader(tx: Sql, engine: Database['engine'], moved?: Moved): Promise<Loader> {
   const [type] = await tx.query<{ oid: number }>(`select 'halfvec'::regtype::oid::integer as oid`)
   const halfvec = (type as { oid: number }).oid
   const sent: Promise<unknown>[] = []
@@ -40,7 +40,7 @@ export async function createLoader(tx: Sql, engine: Database['engine']): Promise
       current = tenant
       const isVector = table.name === 'vectors' || table.name === 'closed_vectors'
       const values = isVector ? vectorBlock(rows, halfvec) : [jsonArray(text)]
-      await send(() => tx.query(insertText(table, isVector), values))
+      await send(() => tx.query(insertText(table, isVector, moved), values))
       if (table.name === 'memories' || table.name === 'memory_versions') await loadWords(tenant, table, rows)
     },
     async finish() {
@@ -60,10 +60,15 @@ function jsonArray(text: Buffer): Buffer {
   return array
 }
 
-function insertText({ name, columns, types, xids }: Table, isVector: boolean): string {
+function insertText({ name, columns, types, xids }: Table, isVector: boolean, moved: Moved | undefined): string {
+  const shown = (column: string) => {
+    if (!moved) return `r."${column}"`
+    // an event of a copy is another event: who takes each once takes both
+    return name === 'outbox' && column === 'event_id' ? 'gen_random_uuid()' : movedColumn(column, `r."${column}"`, moved)
+  }
   const kept = columns.filter((column) => column !== 'has_words')
   const names = [...kept, ...xids].map((column) => `"${column}"`).join(', ')
-  const values = [...kept.map((column) => `r."${column}"`), ...xids.map(() => 'pg_current_xact_id()')].join(', ')
+  const values = [...kept.map(shown), ...xids.map(() => 'pg_current_xact_id()')].join(', ')
   // side by side, row for row: a join by ordinality costs as much again
   const from = isVector
     ? `rows from (json_to_recordset($1::json) as (${kept

@@ -46,6 +46,20 @@ export type Table = {
   selectKeys(tenant: number, which: string): string
   /** What both read from. */
   from(tenant: number): string
+  /** The rows of a tenant that was moved, as they were before. */
+  selectMoved(moved: Moved): string
+}
+/** A tenant's rows get another tenant's number, and the keys that their embedding models have here. */
+export type Moved = { from: number; to: number; models: ReadonlyMap<number, number> }
+
+/** SQL that gives a column another value, where the move changes it. */
+export function movedColumn(column: string, value: string, { to, models }: Moved): string {
+  if (column === 'tenant_id') return `${Math.trunc(to)}::integer`
+  return column === 'model_key' ? mapped(value, models) : value
+}
+function mapped(value: string, keys: Iterable<readonly [number, number]>): string {
+  const cases = [...keys].map(([from, to]) => `when ${Math.trunc(from)} then ${Math.trunc(to)}`)
+  return cases.length ? `(case ${value} ${cases.join(' ')} end)::smallint` : value
 }
 
 /** A leased event is one that was not sent; who leased it is not there after a restore. */
@@ -96,6 +110,11 @@ export async function readTables(tx: Sql): Promise<Table[]> {
       key,
       from,
       select: (tenant, which) => `select row_to_json(r)::text as j from (select ${shown.join(', ')} from ${from(tenant)}${and(which)}) r`,
+      selectMoved: ({ from: before, to, models }) => {
+        const back: Moved = { from: to, to: before, models: new Map([...models].map(([old, now]) => [now, old])) }
+        const values = shown.map((value, i) => (i < plain.length && value.startsWith('t.') ? `${movedColumn(plain[i] as string, value, back)} as "${plain[i]}"` : value))
+        return `select row_to_json(r)::text as j from (select ${values.join(', ')} from ${from(to)}) r`
+      },
       selectKeys: (tenant, which) => `select json_build_array(${key.map((column) => `t."${column}"`).join(', ')})::text as j from ${from(tenant)} and ${which}`,
     }
   })

@@ -25,6 +25,16 @@ export async function actAs(tx: Sql, role: 'soma_owner' | 'soma_worker'): Promis
   await tx.query(`select set_config('role', $1::text, true)`, [role])
 }
 
+/** The tables of the target, which has the archive's columns. @throws ArchiveError */
+export async function columnsOf(tx: Sql, manifest: Manifest): Promise<Table[]> {
+  const tables = await readTables(tx)
+  for (const { name, columns, key } of tables) {
+    const told = manifest.tables[name]
+    if (columns.join() !== told?.columns.join() || key.join() !== told.key.join()) throw new ArchiveError(`The archive's table ${name} has other columns than the target's.`)
+  }
+  return tables
+}
+
 /** Keeps every writer out until the end of the transaction, and makes sure that nothing is there that a restore would mix with. @throws ArchiveError */
 export async function claimTarget(tx: Sql, manifest: Manifest): Promise<Table[]> {
   const [row] = await tx.query<{ version: number }>('select max(version) as version from schema_migrations')
@@ -34,11 +44,7 @@ export async function claimTarget(tx: Sql, manifest: Manifest): Promise<Table[]>
   await actAs(tx, 'soma_owner')
   await tx.query(`lock table installation, embedding_models, embedding_roles, ${all.map((name) => `"${name}"`).join(', ')} in exclusive mode`)
   await actAs(tx, 'soma_worker')
-  const tables = await readTables(tx)
-  for (const { name, columns, key } of tables) {
-    const told = manifest.tables[name]
-    if (columns.join() !== told?.columns.join() || key.join() !== told.key.join()) throw new ArchiveError(`The archive's table ${name} has other columns than the target's.`)
-  }
+  const tables = await columnsOf(tx, manifest)
   const refuse = (what: string) => new ArchiveError(`The target is not empty (${what}): restore into a new database, right after \`npx soma migrate\`.`)
   const tenants = await tx.query<{ tenant_id: number; name: string }>('select tenant_id, name from tenants order by tenant_id')
   const other = tenants.find(({ tenant_id: id }) => !firstTenants.includes(id))

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { backupVariables, type Schedules, schedules } from './backup.ts'
 import { kafkaProblems, kafkaVariables, kafkaWarnings } from './kafka.ts'
 import { limitVariables } from './limits.ts'
 import { milvusProblems, milvusVariables, milvusWarnings } from './milvus.ts'
@@ -14,8 +15,6 @@ export { type RedisConnection, redisConnection } from './redis.ts'
 /** The only module that reads the environment. A wrong value ends the process with a message that names it. */
 const port = z.coerce.number().int().min(0).max(65535)
 const count = (low: number, high: number) => z.coerce.number().int().min(low).max(high)
-/** 0 is never. */
-const hours = z.coerce.number().min(0).max(8_784)
 const url = (...schemes: string[]) =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), { error: `takes a URL that begins with ${schemes.join(':// or ')}://` })
 const list = z.string().transform((text) =>
@@ -66,28 +65,8 @@ const variables = z.object({
     .string()
     .regex(/^[A-Za-z0-9._/#-]{1,255}$/, { error: 'takes up to 255 letters, digits and ._/#-' })
     .optional(),
-  BACKUP_BUCKET: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: 'takes the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens' })
-    .optional(),
-  BACKUP_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9_@+=-][A-Za-z0-9._@+=-]*(\/[A-Za-z0-9_@+=-][A-Za-z0-9._@+=-]*)*$/, { error: 'takes names of letters, digits and ._@+=- joined by /' })
-    .optional(),
+  ...backupVariables,
   S3_ENDPOINT: url('http', 'https').optional(),
-  BACKUP_KEY: z
-    .string()
-    .regex(/^([0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=)$/, { error: 'takes 32 bytes, as 64 hexadecimal digits or in base64' })
-    .optional(),
-  RESTORE_FROM: z.string().optional(),
-  BACKUP_EVERY_HOURS: hours.optional(),
-  BACKUP_INCREMENT_EVERY_HOURS: hours.optional(),
-  BACKUP_PACE: z.coerce.number().min(0.05).max(1).default(1),
-  BACKUP_KEEP_DAILY: count(0, 1_000).default(7),
-  BACKUP_KEEP_WEEKLY: count(0, 1_000).default(5),
-  BACKUP_KEEP_MONTHLY: count(0, 1_000).default(12),
-  DRILL_EVERY_HOURS: hours.optional(),
-  DRILL_MAX_GB: count(1, 1_000_000).default(50),
   JOURNAL_DIR: z.string().optional(),
   JOURNAL_MAX_MB: count(1, 1_000_000).default(256),
   JOURNAL_MAX_HOURS: count(1, 8_760).default(24),
@@ -125,17 +104,15 @@ const variables = z.object({
   LOG_LEVEL: z.enum(['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
 })
 
-export type Config = z.infer<typeof variables> & {
-  AUTH_MODE: 'open' | 'token' | 'mixed'
-  BACKUP_EVERY_HOURS: number
-  BACKUP_INCREMENT_EVERY_HOURS: number
-  DRILL_EVERY_HOURS: number
-  /** Secrets to be fetched at init: variable → ARN. */
-  secretArns: Partial<Record<SecretName, string>>
-  /** Handler name → the deployed function's name. */
-  functionNames: Record<string, string>
-  warnings: string[]
-}
+export type Config = z.infer<typeof variables> &
+  Schedules & {
+    AUTH_MODE: 'open' | 'token' | 'mixed'
+    /** Secrets to be fetched at init: variable → ARN. */
+    secretArns: Partial<Record<SecretName, string>>
+    /** Handler name → the deployed function's name. */
+    functionNames: Record<string, string>
+    warnings: string[]
+  }
 const secretNames = [
   'POSTGRES_URL',
   'POSTGRES_WORKER_URL',
@@ -212,14 +189,7 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
       : []),
     ...notYet.filter((name) => given[name]).map((name) => `${name} is set, but this version does not use it yet.`),
   ]
-  // where there is no bucket a backup would lie beside what it is of
-  const kept = values.BACKUP_BUCKET !== undefined
-  const recovery = {
-    BACKUP_EVERY_HOURS: values.BACKUP_EVERY_HOURS ?? (kept ? 24 : 0),
-    BACKUP_INCREMENT_EVERY_HOURS: values.BACKUP_INCREMENT_EVERY_HOURS ?? (kept ? 1 : 0),
-    DRILL_EVERY_HOURS: values.DRILL_EVERY_HOURS ?? (kept ? 168 : 0),
-  }
-  return { ...values, ...recovery, AUTH_MODE: mode, secretArns, functionNames, warnings }
+  return { ...values, ...schedules(values), AUTH_MODE: mode, secretArns, functionNames, warnings }
 }
 
 /** The process's own environment, parsed. */

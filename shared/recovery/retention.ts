@@ -1,4 +1,4 @@
-import { type Builds, digitsOf, keyAt, manifestName } from '../backup/index.ts'
+import { ArchiveError, type Builds, digitsOf, keyAt, manifestName } from '../backup/index.ts'
 import type { BlobStore } from '../blob/index.ts'
 
 /** So many days, weeks and months keep the newest full backup of theirs; so many days keep all increments. */
@@ -28,9 +28,12 @@ export async function listArchives(store: BlobStore, prefix: string, installatio
     if (!named.test(name) || file === undefined || deeper.length) continue
     names.set(name, names.get(name) || file === manifestName)
   }
-  const all = [...names].map(([name, whole]) => ({ ...told(name), whole })).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const all = [...names].map(([name, whole]) => ({ ...told(name), whole })).sort(inTime)
   return installationId === undefined ? all : all.filter(({ installation }) => installation === installationId.slice(0, installation.length))
 }
+
+/** Names tell the second; what was written within one builds on what was there already. */
+const inTime = (a: Kept, b: Kept): number => a.at.getTime() - b.at.getTime() || Number(a.builds !== undefined) - Number(b.builds !== undefined) || (a.name < b.name ? -1 : 1)
 
 function told(name: string): Omit<Kept, 'whole'> {
   const [, year, month, date, hours, minutes, seconds, installation = '', as, on = ''] = named.exec(name) as RegExpExecArray
@@ -54,6 +57,19 @@ const byDigitsOf = (archives: readonly Kept[]): Map<string, Kept> => new Map(arc
 export function soundArchives(archives: readonly Kept[]): Kept[] {
   const byDigits = byDigitsOf(archives)
   return archives.filter((one) => chainOf(one, byDigits))
+}
+
+/** The newest that is of no later than that instant. @throws ArchiveError when there is none, or when several installations have some, of whom one has to be named */
+export function archiveOfTime(archives: readonly Kept[], at: Date): string {
+  const whole = soundArchives(archives).filter((one) => one.whole)
+  const installations = new Set(whole.map(({ installation }) => installation))
+  if (installations.size > 1)
+    throw new ArchiveError(
+      `There are archives of ${installations.size} installations (${[...installations].join(', ')}): name one of them, as its name tells whose and of when it is.`,
+    )
+  const newest = whole.findLast((one) => one.at.getTime() <= at.getTime())
+  if (!newest) throw new ArchiveError(`There is no archive of ${at.toISOString()} or before${whole[0] ? `: the oldest is ${whole[0].name}` : ''}.`)
+  return newest.name
 }
 
 /**

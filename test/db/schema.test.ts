@@ -5,6 +5,7 @@ import { adminSql } from './admin.ts'
 
 /** The few tables that are the installation's and no tenant's. */
 const globalTables = [
+  'backup_states',
   'embedding_models',
   'embedding_roles',
   'installation',

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { archiveName } from '../../shared/backup/index.ts'
-import { type Keep, type KeptArchive, listArchives, removable, removeArchive } from '../../shared/recovery/index.ts'
+import { archiveName, digitsOf } from '../../shared/backup/index.ts'
+import { archiveOfTime, type Keep, type KeptArchive, listArchives, removable, removeArchive } from '../../shared/recovery/index.ts'
 import { memoryStore } from '../support/archives.ts'
 
 const day = 86_400_000
@@ -29,24 +29,80 @@ test('two of a day: the newer one; all of the last 24 hours', () => {
   expect(left([...two, ...recent], { daily: 2, weekly: 0, monthly: 0 })).toEqual([two[1], ...recent])
 })
 
+const increment = (at: Date, on: KeptArchive, as: 'i' | 'r' = 'i', whole = true): KeptArchive => {
+  const builds = { on: digitsOf(on.name), as }
+  return { name: archiveName(at, id, builds), at, installation: '1f2e3d4c', whole, builds }
+}
+
+test('increments stay for as many days as there are daily backups, with all that they build on; then only full ones count', () => {
+  const hours = (n: number) => new Date(now.getTime() - n * 3_600_000)
+  const old = archive(hours(24 * 20))
+  const oldIncrement = increment(hours(24 * 20 - 1), old)
+  const full = archive(hours(24 * 3))
+  const first = increment(hours(24 * 3 - 1), full)
+  const second = increment(hours(24 * 3 - 2), first)
+  const newest = archive(hours(2))
+  const all = [old, oldIncrement, full, first, second, newest]
+  expect(left(all, { daily: 4, weekly: 0, monthly: 0 })).toEqual([old, full, first, second, newest])
+  expect(left(all, { daily: 2, weekly: 0, monthly: 0 })).toEqual([full, newest])
+  expect(left(all, { daily: 0, weekly: 0, monthly: 0 })).toEqual([newest])
+  // one that is proved holds what it builds on
+  expect(left(all, { daily: 0, weekly: 0, monthly: 0 }, new Set([second.name]))).toEqual([full, first, second, newest])
+  expect(left(all, { daily: 0, weekly: 0, monthly: 0 }, new Set([oldIncrement.name]))).toEqual([old, oldIncrement, newest])
+})
+
+test('one that was gone on with is a full backup, and holds what had been written of it', () => {
+  const begun = archive(new Date(now.getTime() - 40 * day), false)
+  const resumed = increment(new Date(now.getTime() - 39.9 * day), begun, 'r')
+  const newest = archive(now)
+  expect(left([begun, resumed, newest], { daily: 2, weekly: 0, monthly: 0 })).toEqual([begun, resumed, newest])
+  expect(left([begun, resumed, newest], { daily: 1, weekly: 0, monthly: 0 })).toEqual([newest])
+})
+
+test('of a time: the newest of no later, with all that it builds on; and of one installation alone', () => {
+  const full = archive(new Date('2026-11-20T01:00:00Z'))
+  const first = increment(new Date('2026-11-20T02:00:00Z'), full)
+  const second = increment(new Date('2026-11-20T03:00:00Z'), first)
+  const broken = archive(new Date('2026-11-20T03:30:00Z'), false)
+  const all = [full, first, second, broken]
+  expect(archiveOfTime(all, new Date('2026-11-20T02:59:59Z'))).toBe(first.name)
+  expect(archiveOfTime(all, new Date('2026-12-20T00:00:00Z'))).toBe(second.name)
+  expect(archiveOfTime([full, second], new Date('2026-12-20T00:00:00Z'))).toBe(full.name)
+  expect(() => archiveOfTime(all, new Date('2026-11-20T00:59:59Z'))).toThrow(`There is no archive of 2026-11-20T00:59:59.000Z or before: the oldest is ${full.name}.`)
+  expect(() => archiveOfTime([full, { ...second, builds: undefined, installation: '00000000' }], now)).toThrow('There are archives of 2 installations (1f2e3d4c, 00000000)')
+})
+
 test('what has no manifest goes after two days, and not before', () => {
   const [old, young] = [archive(new Date(now.getTime() - 3 * day), false), archive(new Date(now.getTime() - day), false)]
   expect(left([old, young], { daily: 7, weekly: 5, monthly: 12 })).toEqual([young])
 })
 
 test('property: the newest whole one and the newest proved one are never removed; what stays is what the policy says and these', () => {
-  const some = fc.array(fc.record({ hours: fc.integer({ min: -48, max: 24 * 800 }), whole: fc.boolean(), proved: fc.boolean() }), { maxLength: 60 })
+  const some = fc.array(fc.record({ hours: fc.integer({ min: -48, max: 24 * 800 }), whole: fc.boolean(), proved: fc.boolean(), on: fc.option(fc.nat(59), { nil: undefined }) }), {
+    maxLength: 60,
+  })
   const keep = fc.record({ daily: fc.integer({ min: 0, max: 10 }), weekly: fc.integer({ min: 0, max: 10 }), monthly: fc.integer({ min: 0, max: 14 }) })
   fc.assert(
     fc.property(some, keep, (given, policy) => {
-      const all = given.map(({ hours, whole, proved }) => ({ ...archive(new Date(now.getTime() - hours * 3_600_000), whole), proved }))
+      const sorted = given.toSorted((a, b) => b.hours - a.hours)
+      const all: (KeptArchive & { proved: boolean })[] = []
+      for (const { hours, whole, proved, on } of sorted) {
+        const base = on === undefined ? undefined : all[on]
+        const at = new Date(now.getTime() - hours * 3_600_000)
+        all.push({ ...(base ? increment(at, base, on && on % 2 ? 'r' : 'i', whole) : archive(at, whole)), proved })
+      }
       const proved = new Set(all.filter((one) => one.proved).map(({ name }) => name))
       const stays = left(all, policy, proved)
       const newest = (list: KeptArchive[]) =>
         list.filter(({ whole }) => whole).reduce<number | undefined>((most, { at }) => Math.max(most ?? Number.NEGATIVE_INFINITY, at.getTime()), undefined)
       expect(newest(stays)).toBe(newest(all))
       expect(newest(stays.filter(({ name }) => proved.has(name)))).toBe(newest(all.filter(({ name }) => proved.has(name))))
-      const older = stays.filter(({ whole, at }) => whole && now.getTime() - at.getTime() >= day)
+      // nothing stays without what it builds on
+      const digits = new Set(stays.map(({ name }) => digitsOf(name)))
+      for (const { builds } of stays) if (builds) expect(digits.has(builds.on)).toBe(true)
+      // but for increments, and what others build on, no more than the policy says
+      const needed = new Set(stays.map(({ builds }) => builds?.on))
+      const older = stays.filter(({ whole, at, builds, name }) => whole && builds?.as !== 'i' && !needed.has(digitsOf(name)) && now.getTime() - at.getTime() >= day)
       expect(older.length).toBeLessThanOrEqual(policy.daily + policy.weekly + policy.monthly + 2)
     }),
   )
