@@ -11,6 +11,8 @@ import type { Settings } from './settings.ts'
 const prefix = 'backups'
 const transfersPrefix = 'transfers'
 
+const increments = 'BACKUP_INCREMENT_EVERY_HOURS'
+
 const onArchives = { write: ['s3:PutObject', 's3:AbortMultipartUpload', 's3:DeleteObject'], read: ['s3:GetObject'] }
 const onTransfers = { get: ['s3:GetObject'], put: ['s3:PutObject', 's3:AbortMultipartUpload'], remove: ['s3:DeleteObject'] }
 
@@ -24,10 +26,16 @@ const transfersKept = Duration.days(9)
 export class Archives extends Construct {
   readonly bucket: Bucket
   private readonly key: IKey
+  private readonly settings: Pick<Settings, 'removalPolicy' | 'database' | 'variables'>
 
-  constructor(scope: Construct, id: string, { settings, key, accessLogs }: { settings: Pick<Settings, 'removalPolicy'>; key: IKey; accessLogs: IBucket }) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { settings, key, accessLogs }: { settings: Pick<Settings, 'removalPolicy' | 'database' | 'variables'>; key: IKey; accessLogs: IBucket },
+  ) {
     super(scope, id)
     this.key = key
+    this.settings = settings
     this.bucket = new Bucket(this, 'Bucket', {
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
@@ -57,6 +65,8 @@ export class Archives extends Construct {
     if (!archives && !transfers) return
     handler.setVariable('BACKUP_BUCKET', this.bucket.bucketName)
     if (archives) handler.setVariable('BACKUP_PREFIX', prefix)
+    // the stage's own database goes back to any second by itself, and each increment is paid as one reading of all rows
+    if (archives === 'write' && this.settings.database) handler.setVariable(increments, this.settings.variables[increments] ?? '0')
     const writes = archives === 'write' || transfers?.includes('put')
     const { region, urlSuffix } = Stack.of(this)
     const statements = [

@@ -4,7 +4,7 @@ import type { Database } from '../db/index.ts'
 import { type DrillOptions, type DrillReport, drill, dropScratch, faultsOf, publicKeyOf, scratches, signReport } from '../drill/index.ts'
 import { type Keep, type Kept as KeptArchive, listArchives, removable, removeArchive, soundArchives } from './retention.ts'
 import { provedArchives, scratchesInUse, withRun } from './runs.ts'
-import { isDue, noteSchedule } from './schedule.ts'
+import { incrementPeriod, isDue, noteSchedule } from './schedule.ts'
 import { type BackupKind, baseFor, forgetStates, keepState } from './states.ts'
 
 /** Where archives are kept, and what encrypts them. */
@@ -75,8 +75,10 @@ type Policy = { everyHours: number; incrementHours: number; keep: Keep; pace?: n
 /** Writes the backup that is due or asked for, and removes what the policy does not keep, of this installation's own archives. */
 export async function keepBackups(deps: Backup & Policy, signal: AbortSignal): Promise<Kept> {
   const { worker, store, prefix, everyHours, incrementHours, keep, pace = 1 } = deps
-  await noteSchedule(worker, 'backup', incrementHours > 0 ? Math.min(everyHours, incrementHours) : everyHours)
-  const kind = await dueKind(worker, everyHours, incrementHours)
+  const between = everyHours > 0 && incrementHours > 0 ? await incrementPeriod(worker, incrementHours, everyHours) : 0
+  await noteSchedule(worker, 'backup', between > 0 ? between : everyHours)
+  const full = await isDue(worker, 'backup', everyHours)
+  const kind = full ? 'full' : between > 0 && (await isDue(worker, 'increment', between)) ? 'increment' : undefined
   const backup = kind ? await runBackup(deps, 'schedule', { signal, kind, pace }) : null
   // without a schedule nothing is removed either: then archives are somebody's own affair
   if (everyHours === 0) return { backup, removed: [] }
@@ -91,11 +93,6 @@ export async function keepBackups(deps: Backup & Policy, signal: AbortSignal): P
   }
   await forgetStates(worker, new Set(archives.map(({ name }) => name).filter((name) => !removed.includes(name))))
   return { backup, removed }
-}
-
-async function dueKind(worker: Database, everyHours: number, incrementHours: number): Promise<BackupKind | undefined> {
-  if (await isDue(worker, 'backup', everyHours)) return 'full'
-  return everyHours > 0 && incrementHours > 0 && (await isDue(worker, 'increment', incrementHours)) ? 'increment' : undefined
 }
 
 /** So that none is ever there without what it builds on. */

@@ -42,6 +42,19 @@ export async function isDue(worker: Database, turn: Turn, everyHours: number): P
   return (row?.asked || row?.due) ?? false
 }
 
+/** An increment looks at every row there is: it is not to take more than this share of the time. */
+const incrementShare = 0.02
+
+/** How many hours lie between increments: those of the policy, or more where the last one took long; never more than between full ones. */
+export async function incrementPeriod(worker: Database, wantedHours: number, fullHours: number): Promise<number> {
+  const [row] = await worker.statement<{ hours: number }>(
+    { ...access, readOnly: true },
+    `select extract(epoch from r.ended_at - r.started_at)::double precision / 3600 as hours from recovery_runs r
+     where r.kind = 'backup' and r.state = 'succeeded' and r.report::jsonb->>'kind' = 'increment' order by r.requested_at desc limit 1`,
+  )
+  return Math.min(fullHours, Math.max(wantedHours, (row?.hours ?? 0) / incrementShare))
+}
+
 /**
  * For the metrics, in seconds: the age of the newest good backup and of the newest proved one (since the schedule began, where there was none), whether the last run that came to a result was good, how often one is due
  * (0: never), and how long ago the job was there. Null: nothing is known.

@@ -12,11 +12,10 @@ import { adminSql, loseWakeUps } from './admin.ts'
 const nextSecond = () => sleep(1_005 - (Date.now() % 1_000))
 const signal = new AbortController().signal
 /** As if all that was done had been done so long ago. */
-const later = (product: Product, hours: number) =>
-  adminSql(
-    product,
-    `update recovery_runs set requested_at = requested_at - make_interval(hours => ${hours}), started_at = started_at - make_interval(hours => ${hours}), instant = instant - make_interval(hours => ${hours})`,
-  )
+const later = (product: Product, hours: number) => {
+  const moved = ['requested_at', 'started_at', 'ended_at', 'instant'].map((column) => `${column} = ${column} - make_interval(hours => ${hours})`)
+  return adminSql(product, `update recovery_runs set ${moved.join(', ')}`)
+}
 
 describeEngines(
   'the job keep-backups',
@@ -45,6 +44,11 @@ describeEngines(
       expect((await recoveryState(worker))[0]).toMatchObject({ kind: 'backup', ok: true, every: 3_600 })
       await product().call(caller, 'POST', '/v1/memories', { text: 'in the second increment' })
       await product().settle()
+      // one that took six minutes is not repeated within the five hours of which that is a fiftieth
+      await adminSql(product(), `update recovery_runs set started_at = ended_at - interval '6 minutes' where archive = '${first.name}'`)
+      await later(product(), 4)
+      expect(await backups(signal)).toEqual(nothing)
+      expect((await recoveryState(worker))[0]?.every).toBeCloseTo(5 * 3_600, 3)
       await later(product(), 2)
       await nextSecond()
       const second = (await backups(signal)).detail as { name: string }
