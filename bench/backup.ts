@@ -1,20 +1,14 @@
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import pg from 'pg'
 import { installPostgres } from '../local/services/postgres-install.ts'
 import { loadCorpus, memoryNumber, smallUser } from './corpus.ts'
 import { count, median, megabytes, ms, percentile, printTable, timed } from './figures.ts'
+import { increments } from './increments.ts'
 import type { Product } from './product.ts'
+import { type Run, run, soma, withEmpty } from './programs.ts'
 import type { Options } from './run.ts'
 import { queryFor } from './texts.ts'
-
-/** How long a program took, the most memory it had, and what it said. */
-type Run = { seconds: number; peakBytes: number; stdout: string }
-const soma = [process.execPath, 'bin/soma.ts']
 
 /** Our archive and restore beside Postgres' own programs, on one database that was filled through the product. Each runs alone, in a process of its own. */
 export async function backup(product: Product, { short, size }: Options): Promise<void> {
@@ -81,6 +75,7 @@ export async function backup(product: Product, { short, size }: Options): Promis
       ['ratio', '', `${(median(beside.during) / median(beside.alone)).toFixed(2)}×`, `${(percentile(beside.during, 0.95) / percentile(beside.alone, 0.95)).toFixed(2)}×`],
     ],
   )
+  await increments(product, n, { folder, env: { ...key, POSTGRES_URL: adminUrl, STAGE: 'dev', SOMA_DATA_DIR: folder } })
   await rm(folder, { recursive: true })
 }
 
@@ -102,52 +97,6 @@ async function recallsBeside({ http }: Product, memories: number, work: () => Pr
   while (going) during.push(await recall())
   await working
   return { alone, during }
-}
-
-/** A new database on the same server, for the time of the work. */
-async function withEmpty<T>(adminUrl: string, work: (url: string) => Promise<T>): Promise<T> {
-  const name = `soma_bench_${randomBytes(6).toString('hex')}`
-  const client = new pg.Client({ connectionString: adminUrl })
-  await client.connect()
-  try {
-    await client.query(`create database ${name}`)
-    return await work(Object.assign(new URL(adminUrl), { pathname: `/${name}` }).href)
-  } finally {
-    await client.query(`drop database if exists ${name} with (force)`)
-    await client.end()
-  }
-}
-
-async function run([program = '', ...args]: string[], env: Record<string, string> = {}): Promise<Run> {
-  const { PATH, HOME, TMPDIR } = process.env
-  const started = performance.now()
-  const child = spawn(program, args, { env: { PATH, HOME, TMPDIR, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
-  let stdout = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  let peakBytes = Number.NaN
-  // the kernel keeps the highest mark: the last look at it is all but exact
-  const watch = setInterval(() => {
-    peakBytes = peakOf(child.pid) ?? peakBytes
-  }, 50)
-  try {
-    const [code] = await once(child, 'close')
-    if (code !== 0) throw new Error(`${program} ${args[0]} ended with ${code}.`)
-    return { seconds: (performance.now() - started) / 1000, peakBytes, stdout }
-  } finally {
-    clearInterval(watch)
-  }
-}
-
-/** The most resident memory a process has had; undefined where /proc does not tell. */
-function peakOf(pid: number | undefined): number | undefined {
-  try {
-    const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
-  } catch {
-    return undefined // it has just ended
-  }
 }
 
 /** Bytes of a file, or of all files of a directory. */

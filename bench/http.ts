@@ -4,6 +4,7 @@ const deadlineMs = 120_000
 export type Http = {
   post<T = unknown>(path: string, body: unknown, idempotencyKey?: string): Promise<T>
   get<T = unknown>(path: string): Promise<T>
+  patch<T = unknown>(path: string, body: unknown): Promise<T>
   delete(path: string): Promise<unknown>
   close(): void
 }
@@ -48,6 +49,7 @@ export function createHttp(url: string, token?: string): Http {
   return {
     post: (path, body, idempotencyKey) => send('POST', path, body, idempotencyKey),
     get: (path) => send('GET', path),
+    patch: (path, body) => send('PATCH', path, body),
     delete: (path) => send('DELETE', path),
     close: () => agent.destroy(),
   }

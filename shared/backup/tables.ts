@@ -133,7 +133,7 @@ export async function filledTables(tx: Sql, tenant: number, names: readonly stri
 export async function setForms(tx: Sql): Promise<void> {
   await tx.query(
     `select set_config('timezone', 'UTC', true), set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
-       set_config('idle_in_transaction_session_timeout', '0', true)`,
+       set_config('idle_in_transaction_session_timeout', '0', true), set_config('jit', 'off', true)`,
   )
 }
 

@@ -77,6 +77,32 @@ describe('backup and restore on the command line', () => {
     expect((await json(['recall', 'tea', '--user', 'ada'])).results).toMatchObject([{ text: 'Ada prefers tea' }])
   }, 120_000)
 
+  test('an increment lies beside what it builds on, and is verified, restored by time, and searched for one tenant with it', async () => {
+    const env = { SOMA_DATA_DIR: (await embeddedCopy(join(directory, 'hourly'))) as string }
+    await json(['store', 'Ada prefers tea', '--user', 'ada'], env)
+    const full = await json(['backup', '--increment'], env)
+    expect(full).toMatchObject({ kind: 'full', base: null })
+    await json(['store', 'Ada prefers coffee', '--user', 'ada'], env)
+    const increment = await json(['backup', '--increment'], env)
+    expect(increment).toMatchObject({ kind: 'increment', base: full.name, tables: { memories: 1 } })
+    expect(await json(['verify', increment.path], env)).toMatchObject({ archives: 2, rows: full.rows + increment.rows })
+    const elsewhere = { ...env, SOMA_DATA_DIR: join(directory, 'hourly-elsewhere') }
+    expect(await json(['restore', increment.path], elsewhere)).toMatchObject({ archives: 2, tables: { memories: 2 } })
+    const brought = await json(['restore', '--at', '2100-01-01T00:00:00Z', '--tenant', 'default', '--as', 'default-restored'], env)
+    expect(brought).toMatchObject({ as: 'default-restored', tables: { memories: 2, vectors: expect.any(Number) } })
+    const { items } = await json(['tenant', 'list'], env)
+    expect(items.map(({ name }: { name: string }) => name)).toContain('default-restored')
+    const usage = [
+      ['restore'],
+      ['restore', increment.path, '--at', '2100-01-01T00:00:00Z'],
+      ['restore', increment.path, '--tenant', 'default'],
+      ['restore', '--at', 'yesterday'],
+      ['backup', '--increment', '--out', archive],
+      ['backup', '--tenant', 'default'],
+    ]
+    for (const args of usage) expect(await soma(args, env), args.join(' ')).toMatchObject({ code: 2, stdout: '' })
+  }, 120_000)
+
   test('with a key it is encrypted, and one bit is enough to refuse it', async () => {
     await json(['backup', '--out', sealed], { BACKUP_KEY })
     expect(await json(['verify', sealed], { BACKUP_KEY })).toMatchObject({ encrypted: true })
