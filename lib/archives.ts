@@ -26,13 +26,9 @@ const transfersKept = Duration.days(9)
 export class Archives extends Construct {
   readonly bucket: Bucket
   private readonly key: IKey
-  private readonly settings: Pick<Settings, 'removalPolicy' | 'database' | 'variables'>
+  private readonly settings: Pick<Settings, 'removalPolicy' | 'database' | 'variables' | 'backupLockDays'>
 
-  constructor(
-    scope: Construct,
-    id: string,
-    { settings, key, accessLogs }: { settings: Pick<Settings, 'removalPolicy' | 'database' | 'variables'>; key: IKey; accessLogs: IBucket },
-  ) {
+  constructor(scope: Construct, id: string, { settings, key, accessLogs }: { settings: Archives['settings']; key: IKey; accessLogs: IBucket }) {
     super(scope, id)
     this.key = key
     this.settings = settings
@@ -45,6 +41,8 @@ export class Archives extends Construct {
       bucketKeyEnabled: true,
       enforceSSL: true,
       versioned: true,
+      // without a period by default: what is exported lies in this bucket too, and is removed when its time is over
+      objectLockEnabled: settings.backupLockDays !== null,
       serverAccessLogsBucket: accessLogs,
       serverAccessLogsPrefix: 'archives/',
       lifecycleRules: [
@@ -65,12 +63,20 @@ export class Archives extends Construct {
     if (!archives && !transfers) return
     handler.setVariable('BACKUP_BUCKET', this.bucket.bucketName)
     if (archives) handler.setVariable('BACKUP_PREFIX', prefix)
+    if (archives === 'write' && this.settings.backupLockDays !== null) handler.setVariable('BACKUP_LOCK_DAYS', String(this.settings.backupLockDays))
     // the stage's own database goes back to any second by itself, and each increment is paid as one reading of all rows
     if (archives === 'write' && this.settings.database) handler.setVariable(increments, this.settings.variables[increments] ?? '0')
     const writes = archives === 'write' || transfers?.includes('put')
     const { region, urlSuffix } = Stack.of(this)
     const statements = [
-      ...(archives ? [{ actions: onArchives[archives], resources: [this.bucket.arnForObjects(`${prefix}/*`)] }] : []),
+      ...(archives
+        ? [
+            {
+              actions: [...onArchives[archives], ...(archives === 'write' && this.settings.backupLockDays !== null ? ['s3:PutObjectRetention'] : [])],
+              resources: [this.bucket.arnForObjects(`${prefix}/*`)],
+            },
+          ]
+        : []),
       ...(transfers ? [{ actions: transfers.flatMap((one) => onTransfers[one]), resources: [this.bucket.arnForObjects(`${transfersPrefix}/*`)] }] : []),
       // without a condition on the prefix: under one, S3 would answer 403 for an object that is not there
       { actions: ['s3:ListBucket'], resources: [this.bucket.bucketArn] },

@@ -49,6 +49,8 @@ export const Settings = z.strictObject({
   reservedConcurrency: ReservedConcurrency,
   /** What becomes of logs and of the backups' bucket when the stack is deleted; `retain` also protects the stack and its load balancer from deletion. */
   removalPolicy: z.enum(['destroy', 'retain']),
+  /** For so many days nobody without a right of his own can remove a backup for good, also who has the rights of all handlers (S3 object lock, mode GOVERNANCE). Null: the bucket has no locks, and gets none later. */
+  backupLockDays: z.int().min(1).max(3650).nullable(),
   architecture: z.enum(['arm64', 'x86_64']),
   /** A handler's secret X is the Secrets Manager secret `<secretPrefix>/X`. */
   secretPrefix: z.string().regex(/^[\w/+=.@-]*\w$/, 'a secret prefix ends with a letter or a digit, without the slash'),

@@ -4,6 +4,7 @@ export const dev: StageFile = {
   logRetentionDays: 7,
   memoryMultiplier: 1,
   reservedConcurrency: { http: null, records: null, job: null },
+  backupLockDays: null,
   removalPolicy: 'destroy',
   architecture: 'arm64',
   secretPrefix: 'soma/dev',

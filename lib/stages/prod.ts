@@ -4,6 +4,7 @@ export const prod: StageFile = {
   logRetentionDays: 365,
   memoryMultiplier: 2,
   reservedConcurrency: { http: 50, records: 10, job: 2 },
+  backupLockDays: 30,
   removalPolicy: 'retain',
   architecture: 'arm64',
   secretPrefix: 'soma/prod',

@@ -4,6 +4,7 @@ export const staging: StageFile = {
   logRetentionDays: 30,
   memoryMultiplier: 1,
   reservedConcurrency: { http: 10, records: 4, job: 2 },
+  backupLockDays: null,
   removalPolicy: 'destroy',
   architecture: 'arm64',
   secretPrefix: 'soma/staging',

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { ArchiveError, type BackupKey, keyAt, type Place, readBackupKey } from '../../shared/backup/index.ts'
+import { ArchiveError, type BackupKey, keyAt, lockOf, type Place, readBackupKey } from '../../shared/backup/index.ts'
 import { assertKey, fileStore } from '../../shared/blob/index.ts'
 import type { Config } from '../../shared/config/index.ts'
 import { archiveOfTime, listArchives } from '../../shared/recovery/index.ts'
@@ -13,7 +13,7 @@ import { remark } from './output.ts'
 export type NamedPlace = Place & { path: string }
 
 /** An archive in a directory of its own, or under `s3://bucket/prefix`. @throws CommandError usage */
-export async function placeAt(given: string, { S3_ENDPOINT: endpoint }: Config): Promise<NamedPlace> {
+export async function placeAt(given: string, { S3_ENDPOINT: endpoint, BACKUP_LOCK_DAYS: days }: Config): Promise<NamedPlace> {
   if (!given.startsWith('s3://')) return { store: fileStore(resolve(given)), prefix: '', path: resolve(given) }
   const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/.exec(given) ?? []
   if (bucket === undefined) throw new CommandError('usage', `"${given}" names no bucket: it takes s3://bucket/prefix, such as s3://backups/monday.`)
@@ -23,7 +23,7 @@ export async function placeAt(given: string, { S3_ENDPOINT: endpoint }: Config):
     throw new CommandError('usage', (cause as Error).message, cause)
   }
   const { s3Store } = await import('../../shared/s3/index.ts')
-  return { store: s3Store({ bucket, endpoint }), prefix, path: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` }
+  return { store: s3Store({ bucket, endpoint, lock: lockOf(days) }), prefix, path: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` }
 }
 
 /** Where backups are kept, side by side: the bucket of the configuration, or under the data directory. */

@@ -7,6 +7,9 @@ export const manifestName = 'manifest.json'
 export const unfinishedName = 'unfinished.json'
 export const partName = (number: number) => `part-${String(number).padStart(6, '0')}.soma`
 
+/** Files that are never written again once they are there; the manifest of an archive that is being written is. */
+export const isLasting = (key: string): boolean => /(^|\/)(manifest\.json|part-\d{6}\.soma)$/.test(key)
+
 /** A block's text before it is compressed, about; and the most that a reader takes. A row is never split. */
 export const blockBytes = 512 * 1024
 export const longestBlock = 64 * 1024 * 1024

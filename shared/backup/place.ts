@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { BlobStore } from '../blob/index.ts'
+import { isLasting } from './format.ts'
 
 /** Where an archive lies: the keys of the store that begin with `prefix`; the whole store with `''`. */
 export type Place = { store: BlobStore; prefix: string }
@@ -19,6 +20,9 @@ export function archiveName(at: Date, installationId: string, builds?: Builds): 
 
 /** The chance digits of an archive's name. */
 export const digitsOf = (name: string): string => name.split('-')[2] ?? ''
+
+/** What a bucket with object lock is to keep of archives, whoever wants to remove it. */
+export const lockOf = (days: number) => (days > 0 ? { days, of: isLasting } : undefined)
 
 /** The place of an archive that lies beside another. */
 export const besides = ({ store, prefix }: Place, name: string): Place => ({ store, prefix: prefix.includes('/') ? `${prefix.slice(0, prefix.lastIndexOf('/'))}/${name}` : name })

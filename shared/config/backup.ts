@@ -25,6 +25,7 @@ export const backupVariables = {
   BACKUP_EVERY_HOURS: hours.optional(),
   BACKUP_INCREMENT_EVERY_HOURS: hours.optional(),
   BACKUP_PACE: z.coerce.number().min(0.05).max(1).default(1),
+  BACKUP_LOCK_DAYS: count(0, 36_500).default(0),
   BACKUP_KEEP_DAILY: count(0, 1_000).default(7),
   BACKUP_KEEP_WEEKLY: count(0, 1_000).default(5),
   BACKUP_KEEP_MONTHLY: count(0, 1_000).default(12),

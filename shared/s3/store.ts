@@ -5,7 +5,15 @@ import { upload } from './upload.ts'
 import { urlSigner } from './urls.ts'
 
 /** `endpoint` is that of another service than AWS, which then names buckets in the path. Region and credentials are found by the SDK's own chain. */
-export type S3Options = { bucket: string; endpoint?: string | undefined }
+export type S3Options = {
+  bucket: string
+  endpoint?: string | undefined
+  /**
+   * For so many days what is written under these keys can neither be replaced for good nor removed, whoever has the keys of whoever writes: the bucket keeps it as a version, in S3's mode GOVERNANCE. It takes
+   * a bucket that was made with object lock.
+   */
+  lock?: { days: number; of: (key: string) => boolean } | undefined
+}
 
 /** A peer that is silent for so long is gone, and a request is tried so often: an unreachable store is an error within three minutes. */
 const silentMs = 30_000
@@ -14,7 +22,7 @@ const attempts = 5
 const resumptions = 3
 
 /** The objects of a bucket. It is opened with the first request. */
-export function s3Store({ bucket, endpoint }: S3Options): BlobStore {
+export function s3Store({ bucket, endpoint, lock }: S3Options): BlobStore {
   const client = new S3Client({
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     maxAttempts: attempts,
@@ -32,7 +40,7 @@ export function s3Store({ bucket, endpoint }: S3Options): BlobStore {
   return {
     async put(key, content, { ifAbsent = false } = {}) {
       assertKey(key)
-      await upload({ client, bucket, key, ifAbsent, told }, content)
+      await upload({ client, bucket, key, ifAbsent, lockDays: lock?.of(key) ? lock.days : 0, told }, content)
     },
 
     /** An answer that breaks off is asked for again from there, of the same object: a reader that pauses to work is cut off by the other side. */

@@ -18,15 +18,16 @@ const abortMs = 20_000
 
 const leftBehind = 'What was uploaded of it could not be removed: it is invisible, and a lifecycle rule of the bucket for incomplete multipart uploads ends it.'
 
-type Target = { client: S3Client; bucket: string; key: string; ifAbsent: boolean; told: (error: unknown) => Error }
+type Target = { client: S3Client; bucket: string; key: string; ifAbsent: boolean; lockDays: number; told: (error: unknown) => Error }
 
 /**
  * Writes a stream as one object: one request for up to 8 MiB, a multipart upload beyond. It is there as a whole after the last request, or not at all.
  * Not by @aws-sdk/lib-storage: that reads the source to its end after a part has failed, and leaves the parts behind when the last request fails.
  * @throws BlobExists with `ifAbsent`, the source's own error, or one that names the bucket
  */
-export async function upload({ client, bucket, key, ifAbsent, told }: Target, content: AsyncIterable<Uint8Array>): Promise<void> {
+export async function upload({ client, bucket, key, ifAbsent, lockDays, told }: Target, content: AsyncIterable<Uint8Array>): Promise<void> {
   const object = { Bucket: bucket, Key: key }
+  const locked = lockDays > 0 ? ({ ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate: new Date(Date.now() + lockDays * 86_400_000) } as const) : {}
   const condition = ifAbsent ? { IfNoneMatch: '*' } : {}
   const send = <T>(work: Promise<T>): Promise<T> =>
     work.catch((error) => {
@@ -44,10 +45,10 @@ export async function upload({ client, bucket, key, ifAbsent, told }: Target, co
     const first = await chunks.next()
     const second = await chunks.next()
     if (second.done) {
-      await finish(client.send(new PutObjectCommand({ ...object, ...condition, Body: first.value as Buffer, ChecksumAlgorithm: 'CRC32' })))
+      await finish(client.send(new PutObjectCommand({ ...object, ...condition, ...locked, Body: first.value as Buffer, ChecksumAlgorithm: 'CRC32' })))
       return
     }
-    const { UploadId } = await send(client.send(new CreateMultipartUploadCommand({ ...object, ChecksumAlgorithm: 'CRC32' })))
+    const { UploadId } = await send(client.send(new CreateMultipartUploadCommand({ ...object, ...locked, ChecksumAlgorithm: 'CRC32' })))
     const parts: CompletedPart[] = []
     const underway: Promise<CompletedPart>[] = []
     let number = 0

@@ -16,10 +16,10 @@ export function useS3(url: string): { client: S3Client; endpoint: string } {
   return { client: new S3Client({ endpoint, forcePathStyle: true }), endpoint }
 }
 
-/** A new bucket; with `versions` it keeps what was replaced or removed, as the stack's does. */
-export async function createBucket(client: S3Client, versions = false): Promise<string> {
+/** A new bucket; with `versions` it keeps what was replaced or removed, as the stack's does, and with `locks` objects may be locked. */
+export async function createBucket(client: S3Client, versions = false, locks = false): Promise<string> {
   const Bucket = `test-${randomBytes(6).toString('hex')}`
-  await client.send(new CreateBucketCommand({ Bucket }))
+  await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: locks }))
   if (versions) await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))
   return Bucket
 }

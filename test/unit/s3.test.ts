@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { S3Client } from '@aws-sdk/client-s3'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, ListObjectVersionsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../local/services/command.ts'
+import { lockOf } from '../../shared/backup/index.ts'
 import { BlobExists } from '../../shared/blob/index.ts'
 import { s3Store } from '../../shared/s3/index.ts'
 import { breakingWay, createBucket, openUploads, s3Environment, useS3, versionsIn } from '../support/s3.ts'
@@ -118,6 +119,27 @@ describe.skipIf(!s3)(`objects of a bucket${s3 ? '' : ' (skipped: no TEST_S3_URL)
     await store.put('x', zeros(1))
     await store.remove('x')
     expect([await store.list(''), await versionsIn(client, versioned)]).toEqual([[], 1])
+  })
+
+  test('what is locked stays as a version, whoever removes it, as long as it is; the manifest of an archive that is being written is not', async () => {
+    const locking = await createBucket(client, true, true)
+    const store = s3Store({ bucket: locking, endpoint, lock: lockOf(1) })
+    // one request, and several
+    for (const [key, size] of [
+      ['a/manifest.json', 1],
+      ['a/part-000001.soma', 9],
+      ['a/unfinished.json', 1],
+    ] as const)
+      await store.put(key, zeros(size))
+    const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket: locking }))
+    const removed = await Promise.allSettled(Versions.map(({ Key, VersionId }) => client.send(new DeleteObjectCommand({ Bucket: locking, Key, VersionId }))))
+    expect(removed.map(({ status }, i) => [Versions[i]?.Key, status])).toEqual([
+      ['a/manifest.json', 'rejected'],
+      ['a/part-000001.soma', 'rejected'],
+      ['a/unfinished.json', 'fulfilled'],
+    ])
+    await store.remove('a/manifest.json')
+    expect([(await store.list('a')).map(({ key }) => key), await versionsIn(client, locking)]).toEqual([['a/part-000001.soma'], 2])
   })
 
   test('a stream of 200 MiB goes in and comes out in constant memory', async () => {
