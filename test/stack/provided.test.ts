@@ -86,6 +86,16 @@ describe.each(computeNames)('compute %s by itself', (compute) => {
     return on.on === 'lambda' ? logicalId(on.fn.node.defaultChild) : logicalId(on.definition.node.defaultChild)
   }
 
+  test('locks backups for as long as the stage says: whoever writes them may set that, nobody else, and nobody may go past it', () => {
+    const locked = ofType(resources, 'AWS::S3::Bucket').filter(([, { Properties }]) => Properties.ObjectLockEnabled)
+    expect(locked.map(([, { Properties }]) => [Properties.VersioningConfiguration, Properties.ObjectLockConfiguration])).toEqual([[{ Status: 'Enabled' }, undefined]])
+    const may = (action: string) => manifest.filter(({ name }) => allows(statements(name), action).length).map(({ name }) => name)
+    expect(may('s3:PutObjectRetention')).toEqual(['backup', 'keep-backups'])
+    expect(text(resources)).not.toContain('BypassGovernanceRetention')
+    // Aurora goes back to any second by itself
+    for (const name of ['backup', 'keep-backups']) expect(environment(name)).toMatchObject({ BACKUP_LOCK_DAYS: '30', BACKUP_INCREMENT_EVERY_HOURS: '0' })
+  })
+
   test('migrates before any other handler is made or changed, after database and broker are there', () => {
     const [trigger] = Object.entries(resources).find(([, { Type }]) => Type === 'Custom::Trigger') ?? []
     expect(placed('migrate').on).toBe('lambda')
