@@ -60,19 +60,19 @@ export async function drill(deps: DrillDeps, { id = randomUUID(), archive: name,
       return undefined
     }
   }
-  await runSteps(deps, report, name, { step, signal, onProgress, onScratch })
+  await runSteps(deps, report, name, { step, stopped, signal, onProgress, onScratch })
   report.ended_at = new Date().toISOString()
   report.ok = report.checks.every((check) => check.ok) && report.checks.some((check) => check.name === 'recall')
   return report
 }
 
-type Steps = Pick<DrillOptions, 'signal' | 'onProgress' | 'onScratch'> & { step: <T>(check: string, work: () => Promise<T>) => Promise<T | undefined> }
+type Steps = Pick<DrillOptions, 'signal' | 'onProgress' | 'onScratch'> & { stopped: () => void; step: <T>(check: string, work: () => Promise<T>) => Promise<T | undefined> }
 
 async function runSteps(
   { owner, worker, store, prefix, key }: DrillDeps,
   report: DrillReport,
   name: string | undefined,
-  { step, signal, onProgress, onScratch }: Steps,
+  { step, stopped, signal, onProgress, onScratch }: Steps,
 ): Promise<void> {
   const began = performance.now()
   const since = (from: number) => Math.round((performance.now() - from) / 10) / 100
@@ -132,9 +132,11 @@ async function runSteps(
     if (!examined) return
     report.checks.push(...examined.checks)
     report.rto_seconds = since(began)
-    const live = await step('latency', () => askLive(worker, probes))
+    // a live database that cannot answer is no fault of the copy
+    const live = await askLive(worker, probes).catch(() => undefined)
+    stopped()
     report.recall = { ...examined.recalled, live_p95_ms: live?.p95_ms ?? null }
-    if (live) report.checks.push(latencyCheck(examined.recalled, live.p95_ms))
+    report.checks.push(latencyCheck(examined.recalled, live))
   } finally {
     await dropScratch(owner, scratch).catch((error) =>
       report.checks.push({ name: 'removal', ok: false, detail: `The copy in the schema ${scratch} could not be removed: ${error.message}` }),
@@ -157,8 +159,8 @@ async function askLive(worker: Database, probes: ReadonlyMap<number, Probe[]>): 
   return percentiles(times)
 }
 
-function latencyCheck({ p95_ms: copy }: Recalled, live: number | null): Check {
-  const most = Math.max(slower.leastMs, slower.factor * (live ?? 0))
-  const times = `95 % of the questions are answered within ${copy ?? 0} ms, by the live database within ${live ?? 0} ms`
-  return { name: 'latency', ok: (copy ?? 0) <= most, detail: `${times}.` }
+function latencyCheck({ p95_ms: copy }: Recalled, live: { p95_ms: number | null } | undefined): Check {
+  const most = Math.max(slower.leastMs, slower.factor * (live?.p95_ms ?? 0))
+  const beside = live ? `by the live database within ${live.p95_ms ?? 0} ms` : 'and the live database could not be asked'
+  return { name: 'latency', ok: (copy ?? 0) <= most, detail: `95 % of the questions are answered within ${copy ?? 0} ms, ${beside}.` }
 }

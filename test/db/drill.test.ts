@@ -3,7 +3,7 @@ import { createDrill } from '../../functions/drill/handler.ts'
 import { createKeepBackups } from '../../functions/keep-backups/handler.ts'
 import { archiveName } from '../../shared/backup/index.ts'
 import { schemaVersion } from '../../shared/db/index.ts'
-import { isSigned, publicKeyOf, scratches } from '../../shared/drill/index.ts'
+import { drill, isSigned, publicKeyOf, scratches } from '../../shared/drill/index.ts'
 import { listArchives, recoveryState, runBackup, runDrill, withRun } from '../../shared/recovery/index.ts'
 import { busyTenant, dump, firstKey, memoryStore, otherKey } from '../support/archives.ts'
 import { flipped } from '../support/damage.ts'
@@ -56,6 +56,15 @@ describeEngines('a drill', (product) => {
     const { body } = await product().call(caller, 'POST', '/v1/memories/list', {})
     for (const { id } of body.items.slice(0, 20)) await product().call(caller, 'DELETE', `/v1/memories/${id}`)
     expect((await runDrill(deps, 'test')).checks.filter(({ ok }) => !ok)).toEqual([])
+    // a live database that answers no questions is no fault of the copy
+    const deaf = { ...deps.worker, transaction: () => Promise.reject(new Error('busy')) } as typeof deps.worker
+    const store = await deps.store()
+    const name = (await listArchives(store, deps.prefix)).at(-1)?.name
+    expect(await drill({ ...deps, worker: deaf, store }, { archive: name })).toMatchObject({
+      ok: true,
+      recall: { live_p95_ms: null },
+      checks: expect.arrayContaining([{ name: 'latency', ok: true, detail: expect.stringContaining('and the live database could not be asked') }]),
+    })
   })
 
   test('fails for an archive that is damaged, that lacks a part, that another key encrypted, and where there is none; it says why', { timeout: 120_000 }, async () => {
