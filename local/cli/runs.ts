@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { drillPage } from '../../functions/recovery/page.ts'
-import { listArchives, type RunKind, type RunOut } from '../../shared/recovery/index.ts'
+import { listArchives, type RunKind, type RunOut, soundArchives } from '../../shared/recovery/index.ts'
 import { administerRuns } from './administer.ts'
 import { existingPlace } from './archive.ts'
 import { configOf, type Globals, integer } from './globals.ts'
@@ -34,9 +34,15 @@ export function addRuns(program: Command): void {
       const globals = command.optsWithGlobals<Globals>()
       if (given === undefined) return list(globals, 'backup', limit)
       const { store, prefix, path } = await existingPlace(given, await configOf(globals))
-      const items = (await listArchives(store, prefix)).toReversed().slice(0, limit)
-      const rows = items.map(({ name, at, installation, whole }) => [name, at.toISOString(), installation, whole ? 'yes' : 'no'])
-      answer(globals, { path, items }, items.length ? table([['ARCHIVE', 'AT', 'INSTALLATION', 'WHOLE'], ...rows]) : `There is no archive of a backup in ${path}.`)
+      const all = await listArchives(store, prefix)
+      const sound = new Set(soundArchives(all))
+      // an increment is worth nothing without what it builds on
+      const items = all
+        .map((one) => ({ ...one, whole: one.whole && sound.has(one), builds: one.builds ?? null }))
+        .toReversed()
+        .slice(0, limit)
+      const rows = items.map(({ name, at, installation, whole, builds }) => [name, at.toISOString(), installation, whole ? 'yes' : 'no', builds?.on ?? '-'])
+      answer(globals, { path, items }, items.length ? table([['ARCHIVE', 'AT', 'INSTALLATION', 'WHOLE', 'BUILDS ON'], ...rows]) : `There is no archive of a backup in ${path}.`)
     })
   program
     .command('drills')
