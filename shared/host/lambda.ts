@@ -9,7 +9,7 @@ import { refuseJournal } from './journal.ts'
 import { applyKafkaEvent, isKafkaEvent } from './kafka-event.ts'
 import { observeJob, observeRecords } from './observe.ts'
 import { applyRecords } from './records.ts'
-import { armingsOf, type Databases, deployedRuntime, type Need, type Runtime } from './runtime.ts'
+import { armingsOf, type Databases, deployedRuntime, type Need, patienceMs, type Runtime } from './runtime.ts'
 
 type Context = { getRemainingTimeInMillis(): number }
 /** Time kept free before the function's own deadline, to end in order. */
@@ -101,7 +101,8 @@ export function lambdaJob(name: string, need: Need, build: (runtime: Runtime) =>
       const { job, tracing, tell, ...loaded } = await load()
       databases = loaded.databases
       try {
-        report = await job(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
+        const reserve = rest.armings ? reserveMs + patienceMs : reserveMs
+        report = await job(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserve)))
         return report
       } finally {
         await Promise.all([tell(), tracing.flushBeforeFreeze()])

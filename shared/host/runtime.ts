@@ -210,7 +210,7 @@ async function callFunction(target: string, payload: unknown): Promise<unknown> 
 }
 
 /** A wake-up that is not taken by then is lost: whoever answers a request waits for it. */
-const patienceMs = 2_000
+export const patienceMs = 2_000
 
 /** Wakes a job now, and where a stage rests has a sweep follow. */
 function functionWaker(config: Config, log: Log): Pick<Runtime, 'wake' | 'wakesSent'> {
