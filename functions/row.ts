@@ -40,9 +40,9 @@ export type JobRow = Row & {
   everySeconds: number | null
   /**
    * Where a stage rests: a one-shot schedule runs it again when it left something behind, and a minute or two after a wake-up of one of the jobs in `after`, once in
-   * `everySeconds` however many wake-ups there are.
+   * `everySeconds` however many wake-ups there are. What is due later and not urgent is done together, at multiples of `togetherSeconds`.
    */
-  swept?: { after: readonly string[]; everySeconds: number }
+  swept?: { after: readonly string[]; everySeconds: number; togetherSeconds?: number }
   /** True of what arms these schedules: it is outside of the VPC, and calls AWS alone. */
   arms?: true
 }

@@ -46,7 +46,15 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     secrets: brokerSecrets,
   },
   { ...worker, kind: 'job', name: 'rollup-usage', summary: 'folds usage rows into exact counters, counts the common words of large scopes', everySeconds: 60, ...withIt },
-  { ...worker, kind: 'job', name: 'expire', summary: 'moves memories whose time is over to history', everySeconds: 60, ...withIt },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'expire',
+    summary: 'moves memories whose time is over to history',
+    everySeconds: 60,
+    // no read waits for it, and a memory that expires each minute must not keep a database awake
+    swept: { ...withIt.swept, togetherSeconds: 3600 },
+  },
   {
     ...worker,
     kind: 'job',

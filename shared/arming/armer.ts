@@ -1,8 +1,11 @@
 import { Arming, sweepInput } from './arming.ts'
 import { slotAfter } from './slot.ts'
 
-/** A job that may be armed. `after` names the jobs whose wake-ups may leave something to it; however often they are woken, it runs once in `everySeconds`. */
-export type SweptJob = { job: string; arn: string; after: readonly string[]; everySeconds: number }
+/**
+ * A job that may be armed. `after` names the jobs whose wake-ups may leave something to it; however often they are woken, it runs once in `everySeconds`. What it knows to be due later waits for the next multiple of
+ * `togetherSeconds`, a minute unless given.
+ */
+export type SweptJob = { job: string; arn: string; after: readonly string[]; everySeconds: number; togetherSeconds?: number }
 /** A schedule that invokes a function once. Its name says what and when: whoever arms the same again finds it there. */
 export type OneShot = { name: string; at: Date; arn: string; input: unknown }
 export type ArmerDeps = {
@@ -43,7 +46,9 @@ export function createArmer({ jobs, schedule, horizonSeconds, now = Date.now }: 
 
   async function afterRun(one: SweptJob, { seconds, fruitless }: NonNullable<Arming['left']>): Promise<{ name: string; isNew: boolean }[]> {
     const wait = Math.max(seconds, backoffSeconds(fruitless))
-    return wait > horizonSeconds ? [] : [await arm(one, slotAfter(now(), Math.max(wait, leastSeconds)), fruitless)]
+    // what is due at once, or failed, waits for no others
+    const at = slotAfter(now(), Math.max(wait, leastSeconds), seconds > 0 ? one.togetherSeconds : undefined)
+    return wait > horizonSeconds ? [] : [await arm(one, at, fruitless)]
   }
 
   return async (event) => {

@@ -1,4 +1,5 @@
-const slotMs = 60_000
-
-/** The first full minute that is so many seconds away or more, in ms of the clock: the hour that whatever is armed at the same time shares. */
-export const slotAfter = (now: number, seconds: number): number => Math.ceil((now + seconds * 1000) / slotMs) * slotMs
+/** The first full minute, or multiple of `unitSeconds`, that is so many seconds away or more, in ms of the clock: what is armed for the same one is armed once. */
+export function slotAfter(now: number, seconds: number, unitSeconds = 60): number {
+  const unit = unitSeconds * 1000
+  return Math.ceil((now + seconds * 1000) / unit) * unit
+}

@@ -104,8 +104,16 @@ describe('the function that arms sweeps', () => {
   test('what a run left is due in time, and never in a minute that may be over', async () => {
     const arm = armer(() => noon + 40_000)
     expect(await arm({ job: 'run-operations', left: { seconds: 0, fruitless: 0 } })).toEqual({ armed: ['run-operations-20261201T1202'], pending: [] })
-    expect(await arm({ job: 'expire', left: { seconds: 3601, fruitless: 1 } })).toEqual({ armed: ['expire-20261201T1301'], pending: [] })
-    expect(there.get('/schedules/expire-20261201T1301')).toMatchObject({ Target: { Input: '{"sweep":{"fruitless":1}}' } })
+    expect(await arm({ job: 'drain-outbox', left: { seconds: 61.5, fruitless: 1 } })).toEqual({ armed: ['drain-outbox-20261201T1202'], pending: [] })
+    expect(there.get('/schedules/drain-outbox-20261201T1202')).toMatchObject({ Target: { Input: '{"sweep":{"fruitless":1}}' } })
+  })
+
+  test('memories that expire in the course of an hour wake the database once, after it', async () => {
+    const arm = armer(() => noon)
+    for (const seconds of [1, 600, 3599]) await arm({ job: 'expire', left: { seconds, fruitless: 1 } })
+    expect([...there.keys()]).toEqual(['/schedules/expire-20261201T1300'])
+    // what is left for want of time goes on at once
+    expect((await arm({ job: 'expire', left: { seconds: 0, fruitless: 0 } })).armed).toEqual(['expire-20261201T1201'])
   })
 
   test('runs that find nothing are followed at growing distances, and in the end by the ticks alone', async () => {
