@@ -20,6 +20,7 @@ let asked: Asked[] = []
 const there = new Map<string, Record<string, unknown>>()
 let interfere: (response: ServerResponse, one: Asked) => boolean
 let endpoint: string
+let logged: unknown[] = []
 
 const refuse = (response: ServerResponse, status: number, type: string) =>
   response.writeHead(status, { 'content-type': 'application/json', 'x-amzn-errortype': type }).end(JSON.stringify({ Message: 'no' }))
@@ -44,6 +45,7 @@ afterAll(() => {
 })
 beforeEach(() => {
   asked = []
+  logged = []
   there.clear()
   interfere = () => false
 })
@@ -52,7 +54,7 @@ beforeEach(() => {
 function armer(now: () => number) {
   const names = ['drain-outbox', 'rollup-usage', 'expire', 'run-operations', 'sweep', 'reembed']
   const functions = Object.fromEntries(names.map((name) => [`FUNCTION_${name.toUpperCase().replaceAll('-', '_')}`, arnOf(name)]))
-  const deps = armSweepsDeps(parseConfig({ STAGE: 'dev', SWEEP_GROUP: 'soma-dev', SWEEP_ROLE_ARN: roleArn, ...functions }))
+  const deps = armSweepsDeps(parseConfig({ STAGE: 'dev', SWEEP_GROUP: 'soma-dev', SWEEP_ROLE_ARN: roleArn, ...functions }), { info: (line: unknown) => void logged.push(line) })
   return createArmSweeps({ ...deps, schedule: schedules({ group: 'soma-dev', roleArn, endpoint }), now })
 }
 
@@ -162,6 +164,7 @@ describe('the function that arms sweeps', () => {
     expect(there.size).toBe(3)
     interfere = () => false
     expect(await arm({ job: 'drain-outbox' })).toEqual({ armed: ['expire-20261201T1201'], pending: [] })
+    expect(logged).toEqual([{ armed: ['expire-20261201T1201'], pending: [] }])
   })
 
   test('an API that does not answer is given up, so that Lambda tries again', async () => {
@@ -173,13 +176,8 @@ describe('the function that arms sweeps', () => {
 })
 
 describe('a function that tells it', () => {
-  const logged: unknown[] = []
   const log = { warn: (...line: unknown[]) => void logged.push(line) }
   const due = async () => null
-  beforeEach(() => {
-    logged.length = 0
-  })
-
   test('of many wake-ups within a minute the first is told, and one that could not be told does not count', async () => {
     let now = noon + 1
     let away = true
