@@ -4,6 +4,7 @@ import { anywhere, type HttpRow, type ManifestRow, type RecordsRow, type Route, 
 import { workers } from './workers.ts'
 
 export type { Host, HttpRow, JobRow, ManifestRow, Method, RecordsRow, Route } from './row.ts'
+export { armer, restTickHours } from './workers.ts'
 
 /** A Lambda can stream neither a body in nor, behind an HTTP API, an answer out. */
 const streaming = { hosts: ['task', 'local'], timeoutSeconds: 900 } as const

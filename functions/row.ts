@@ -13,7 +13,7 @@ type Row = {
   /** Where a stack puts it although it may run as a function: what it does can take longer than one may run. */
   prefers?: 'task'
   /** The database login it needs. */
-  database: 'app' | 'worker' | 'owner'
+  database: 'app' | 'worker' | 'owner' | 'none'
   memoryMb: number
   timeoutSeconds: number
   /** The secrets it may read, by the configuration variable they fill. */
@@ -35,7 +35,17 @@ type Row = {
 export type HttpRow = Row & { kind: 'http'; routes: readonly Route[]; maxBodyBytes: number | null }
 export type RecordsRow = Row & { kind: 'records'; topic: string; batchSize: number }
 /** `everySeconds: null` means it runs only when somebody asks. */
-export type JobRow = Row & { kind: 'job'; everySeconds: number | null }
+export type JobRow = Row & {
+  kind: 'job'
+  everySeconds: number | null
+  /**
+   * Where a stage rests: a one-shot schedule runs it again when it left something behind, and a minute or two after a wake-up of one of the jobs in `after`, once in
+   * `everySeconds` however many wake-ups there are. What is due later and not urgent is done together, at multiples of `togetherSeconds`.
+   */
+  swept?: { after: readonly string[]; everySeconds: number; togetherSeconds?: number }
+  /** True of what arms these schedules: it is outside of the VPC, and calls AWS alone. */
+  arms?: true
+}
 export type ManifestRow = HttpRow | RecordsRow | JobRow
 
 export const anywhere = ['lambda', 'task', 'local'] as const

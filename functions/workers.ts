@@ -6,6 +6,12 @@ const worker = { hosts: anywhere, database: 'worker', memoryMb: 1024, timeoutSec
 /** It restores whole databases: where they are large, for longer than a function may run. */
 const longRunning = { prefers: 'task', timeoutSeconds: 21_600 } as const
 
+/** What a store leaves to jobs: what it published, in case nobody did; and what is not urgent, at the same time or five minutes after the last, as each time on its own would wake the database. */
+const atOnce = { swept: { after: ['drain-outbox'], everySeconds: 60 } } as const
+const withIt = { swept: { after: ['drain-outbox'], everySeconds: 300 } } as const
+/** It goes on where it stopped for want of time. */
+const goesOn = { swept: { after: [], everySeconds: 60 } } as const
+
 /** The rows of the manifest that no request calls: what takes records, and what runs by schedule or when somebody asks. */
 export const workers: readonly (JobRow | RecordsRow)[] = [
   {
@@ -18,6 +24,7 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     invokes: ['index-vectors', 'project-events'],
     publishes: ['memory.events'],
     embeds: true,
+    ...atOnce,
   },
   {
     ...worker,
@@ -38,8 +45,16 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     batchSize: 500,
     secrets: brokerSecrets,
   },
-  { ...worker, kind: 'job', name: 'rollup-usage', summary: 'folds usage rows into exact counters, counts the common words of large scopes', everySeconds: 60 },
-  { ...worker, kind: 'job', name: 'expire', summary: 'moves memories whose time is over to history', everySeconds: 60 },
+  { ...worker, kind: 'job', name: 'rollup-usage', summary: 'folds usage rows into exact counters, counts the common words of large scopes', everySeconds: 60, ...withIt },
+  {
+    ...worker,
+    kind: 'job',
+    name: 'expire',
+    summary: 'moves memories whose time is over to history',
+    everySeconds: 60,
+    // no read waits for it, and a memory that expires each minute must not keep a database awake
+    swept: { ...withIt.swept, togetherSeconds: 3600 },
+  },
   {
     ...worker,
     kind: 'job',
@@ -48,6 +63,7 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     everySeconds: 60,
     invokes: ['drain-outbox'],
     transfers: ['get', 'put'],
+    swept: { after: ['run-operations'], everySeconds: 60 },
   },
   {
     ...worker,
@@ -56,6 +72,7 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     summary: 'removes what has expired: idempotency records, sent outbox rows, batches of reads, ended operations, objects of exports and imports',
     everySeconds: 300,
     transfers: ['remove'],
+    ...withIt,
   },
   {
     ...worker,
@@ -65,8 +82,9 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     everySeconds: 60,
     secrets: ['POSTGRES_WORKER_URL', ...vectorSecrets],
     embeds: true,
+    ...goesOn,
   },
-  { ...worker, kind: 'job', name: 'recount-words', summary: 'counts the words of memories again that an older version has cut by other rules', everySeconds: 600 },
+  { ...worker, kind: 'job', name: 'recount-words', summary: 'counts the words of memories again that an older version has cut by other rules', everySeconds: 600, ...goesOn },
   {
     ...worker,
     kind: 'job',
@@ -142,3 +160,20 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     newDatabaseSecrets: ['POSTGRES_ADMIN_URL', 'POSTGRES_URL', 'POSTGRES_WORKER_URL'],
   },
 ]
+
+/** Where a stage rests (lib/size.ts) all jobs tick together and this seldom: each time the database wakes up. */
+export const restTickHours = 6
+
+/** What only a stage that rests has beside the rows of the manifest: handlers tell it what there is to come back for. It has no database, no secret and no place in the VPC. */
+export const armer: JobRow = {
+  kind: 'job',
+  name: 'arm-sweeps',
+  summary: 'where a stage rests, has a job run again in time: after a store, or when it left something behind',
+  hosts: ['lambda'],
+  database: 'none',
+  everySeconds: null,
+  memoryMb: 256,
+  timeoutSeconds: 30,
+  secrets: [],
+  arms: true,
+}

@@ -110,6 +110,7 @@ export class Database extends Construct {
 
   /** The handler reaches it by TLS, as one that knows RDS' roots; requests and workers through the proxy, migrations and restores past it. */
   connect(handler: Handler): void {
+    if (handler.row.database === 'none') return
     handler.setVariable('POSTGRES_SSL_ROOT_CERT', 'aws')
     if (!this.proxy || handler.row.newDatabaseSecrets) return
     handler.setVariable('POSTGRES_HOST', this.proxy.endpoint)

@@ -6,6 +6,7 @@ import { Architecture, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { type BundlingOptions, LogLevel, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs'
 import type { Construct } from 'constructs'
 import type { HostProps } from './handler.ts'
+import type { Stage } from './settings.ts'
 
 /** The embedded Postgres of the local adapter (WASM and native code): never part of a function. */
 export const notBundled = ['@electric-sql/pglite', '@electric-sql/pglite-pgvector', 'fs-native-extensions']
@@ -28,12 +29,16 @@ const bundling: BundlingOptions = {
     "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url),__filename=import.meta.filename,__dirname=import.meta.dirname;",
 }
 
+/** Known beforehand: the armer knows the jobs, and they tell it what they left, so that one of them cannot wait for the other's name. */
+export const armerName = (stage: Stage, row: string): string => `soma-${stage}-${row}`
+
 /** The row as a Lambda function, bundled from `<functionsRoot>/<name>/lambda.ts`. */
-export function lambdaFunction(scope: Construct, { row, settings, network, logGroup, environment, functionsRoot }: HostProps): NodejsFunction {
+export function lambdaFunction(scope: Construct, { row, stage, settings, network, logGroup, environment, functionsRoot }: HostProps): NodejsFunction {
   const projectRoot = dirname(functionsRoot)
   const entry = join(functionsRoot, row.name, 'lambda.ts')
   if (!existsSync(entry)) throw new Error(`The handler ${row.name} has no ${entry}: write it (3 to 6 lines around its handler.ts), or take "lambda" out of its hosts.`)
   requireEsbuild(scope)
+  const arms = row.kind === 'job' && row.arms === true
   const fn = new NodejsFunction(scope, 'Function', {
     entry,
     handler: 'handler',
@@ -49,12 +54,12 @@ export function lambdaFunction(scope: Construct, { row, settings, network, logGr
     description: row.summary,
     tracing: Tracing.DISABLED,
     logGroup,
-    vpc: network.vpc,
-    vpcSubnets: network.subnets,
-    securityGroups: [network.handlers],
+    ...(arms ? { functionName: armerName(stage, row.name) } : { vpc: network.vpc, vpcSubnets: network.subnets, securityGroups: [network.handlers] }),
   })
+  // What is told of once is tried twice more.
+  if (arms) fn.configureAsyncInvoke({ retryAttempts: 2, maxEventAge: Duration.minutes(10) })
   // A job that failed or was throttled is tried again by its next tick; retries would pile up behind it.
-  if (row.kind === 'job') fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) })
+  else if (row.kind === 'job') fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) })
   return fn
 }
 

@@ -1,10 +1,11 @@
-import type { ManifestRow } from '../functions/manifest.ts'
+import { armer, type ManifestRow } from '../functions/manifest.ts'
 import type { Compute } from './context.ts'
 
 export type Target = 'lambda' | 'task'
 
-/** The rows that a stack has: where all rests, none that only a task can run. */
-export const rowsOf = (rows: readonly ManifestRow[], { rests }: { rests: boolean }): readonly ManifestRow[] => (rests ? rows.filter(({ hosts }) => hosts.includes('lambda')) : rows)
+/** The rows that a stack has: where all rests, none that only a task can run, and one more, which arms what elsewhere ticks. */
+export const rowsOf = (rows: readonly ManifestRow[], { rests }: { rests: boolean }): readonly ManifestRow[] =>
+  rests ? [...rows.filter(({ hosts }) => hosts.includes('lambda')), armer] : rows
 
 /**
  * Where a row runs. `mixed` scales requests to zero and keeps whatever works through a backlog out of Lambda's 15 minutes. What lists no lambda (a stream of

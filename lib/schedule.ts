@@ -1,19 +1,19 @@
 import { Duration } from 'aws-cdk-lib'
 import { type IRuleTarget, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events'
 import { EcsTask, LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
+import { restTickHours } from '../functions/manifest.ts'
 import type { Handler, TaskPlatform } from './handler.ts'
 import type { Network } from './network.ts'
 
 export type Place = { network: Network; platform: TaskPlatform | undefined; rests: boolean }
 
-/** Where all rests, jobs tick together and seldom: each time the database wakes up. */
-const seldomHours = 6
-export const seldomSeconds = seldomHours * 3600
+/** Where all rests; what has to run earlier is armed (sweeps.ts). */
+export const seldomSeconds = restTickHours * 3600
 
 /** Starts a job at its rate: EventBridge knows whole minutes, and none below one. */
 export function scheduleJob(handler: Handler, everySeconds: number, place: Place): void {
   if (place.rests) {
-    const hour = everySeconds > seldomSeconds ? '0' : `*/${seldomHours}`
+    const hour = everySeconds > seldomSeconds ? '0' : `*/${restTickHours}`
     new Rule(handler, 'Schedule', { schedule: Schedule.cron({ hour, minute: '0' }), description: handler.row.summary, targets: [jobTarget(handler, place)] })
     return
   }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
-import { type HttpRow, type ManifestRow, manifest } from '../functions/manifest.ts'
+import { armer, type HttpRow, type ManifestRow, manifest } from '../functions/manifest.ts'
 import { AccessLogs } from './access-logs.ts'
 import { Alarms } from './alarms/index.ts'
 import { httpApi } from './api.ts'
@@ -20,6 +20,7 @@ import { scheduleJob, scheduleMeasures } from './schedule.ts'
 import { Secrets } from './secrets.ts'
 import { type Settings, settingsOf } from './settings.ts'
 import { sized } from './size.ts'
+import { Sweeps } from './sweeps.ts'
 import { taskPlatform } from './task.ts'
 
 /** `functionsRoot` is the folder with `<name>/lambda.ts`; package-lock.json and node_modules are beside it. `settings` are the stage's own unless given. */
@@ -63,7 +64,8 @@ export class SomaStack extends Stack {
     }
     const place = { network, platform, rests: settings.rests }
     for (const row of rows) if (row.kind === 'job' && row.everySeconds !== null) scheduleJob(this.handler(row.name), row.everySeconds, place)
-    if (!settings.rests) scheduleMeasures(this.handler('status'))
+    if (settings.rests) new Sweeps(this, 'Sweeps', { armer: this.handler(armer.name), handlers: this.handlers, stage })
+    else scheduleMeasures(this.handler('status'))
     this.alarms = new Alarms(this, 'Alarms', { stage, settings, key, handlers: this.handlers, provided })
 
     const http = rows.filter((row) => row.kind === 'http')
@@ -75,7 +77,7 @@ export class SomaStack extends Stack {
     }
     if (compute !== 'container') this.output('Url', httpApi(this, { ...edge, rows: on('lambda') }).url, 'Base URL')
     this.output('HandlerSecurityGroup', network.handlers.securityGroupId, 'The security group a database has to admit')
-    for (const row of rows) if (row.kind === 'job' && row.everySeconds === null) this.nameOnDemand(row)
+    for (const row of rows) if (row.kind === 'job' && row.everySeconds === null && !row.arms) this.nameOnDemand(row)
     if (platform) this.output('ClusterName', platform.cluster.clusterName, 'Where to run a task by hand')
     if (settings.database)
       this.output('ApiTokenSecret', secrets.of(this, 'SOMA_API_TOKEN').secretArn, 'The token of the tenant default: aws secretsmanager get-secret-value --secret-id …')

@@ -35,6 +35,7 @@ export const assumed = {
   drainMs: { value: 100, what: 'ms a drain that a store wakes: it waits 50 for more to come, and each store has one of its own here' },
   recordsMs: { value: 50, what: 'ms a call of a records handler, with one record a call' },
   tickMs: { value: 100, what: 'ms a scheduled tick of a function that finds nothing to do' },
+  tellers: { value: 3, what: 'functions that tell what arms sweeps of stores, each once in a minute that has one' },
   tickTaskSeconds: { value: 60, what: 'seconds a scheduled tick of a task: Fargate bills a minute at least' },
   coldShare: { value: 0.01, what: 'of the calls of a function start it anew' },
   coldSeconds: { value: 1.5, what: 'seconds of such a start, which are billed' },

@@ -1,9 +1,9 @@
-import { assumed, deployments, measured, nameOf, type Profile, profiles } from './assumptions.ts'
+import { assumed, deployments, hoursAMonth, measured, nameOf, type Profile, profiles } from './assumptions.ts'
 import { mostAcu } from './capacity.ts'
 import { idleLines, total } from './idle.ts'
 import { agentCore, agentCoreOwnRecords, checkedOn, type Price, prices, region } from './prices.ts'
 import type { Resources } from './template.ts'
-import { type Bill, billOf, hotMemory, ratioWith, requestCpu, requestIo, unitLines, units } from './usage.ts'
+import { type Bill, billOf, hotMemory, ratioWith, requestCpu, requestIo, sweepsOf, unitLines, units } from './usage.ts'
 
 const aim = 10
 type Billed = { profile: Profile; bill: Bill }
@@ -55,6 +55,8 @@ Beside the idle cost: a million stores with their indexing, a million recalls of
 
 ${unitTable(of)}
 
+Where a stage rests, a store also arms what looks after it, once a job and minute however many stores there are. A month with a store in every minute pays $${dollars(resting(of))} for that; it is in the bills above.
+
 ## What is assumed
 
 Measured, in [README](../README.md#benchmarks) and [docs/recall.md](recall.md#at-scale):
@@ -89,8 +91,8 @@ ${unverified.length ? `**Not verified**: no page was found that says ${unverifie
 }
 
 function profileRow({ profile, bill }: Billed): string[] {
-  const { idle, awake, used, ratio } = bill
-  const all = used.stores + used.recalls + used.memories + awake
+  const { idle, awake, swept, used, ratio } = bill
+  const all = used.stores + used.recalls + used.memories + awake + swept
   const money = [idle, all].map(dollars)
   return [
     profile.name,
@@ -104,6 +106,9 @@ function profileRow({ profile, bill }: Billed): string[] {
     times(ratio),
   ]
 }
+
+const resting = (of: (name: string) => Resources): number =>
+  deployments.reduce((most, one) => Math.max(most, sweepsOf(of(nameOf(one)), { stores: hoursAMonth * 60, awakeHours: hoursAMonth })), 0)
 
 function verdict(bills: readonly Billed[]): string {
   const met = bills.filter(({ bill }) => bill.ratio >= aim).map(({ profile, bill }) => `- ${profile.name}, on ${nameOf(profile.on)}: **met** (${times(bill.ratio)}).`)

@@ -120,6 +120,7 @@ export const free: Record<string, string> = {
   'AWS::RDS::DBSubnetGroup': 'free',
   'AWS::S3::*': 'paid by the GB; backups are counted by the memory',
   'AWS::SNS::*': 'paid by the message; the first 1,000 e-mails a month are free',
+  'AWS::Scheduler::ScheduleGroup': 'paid by the invocation of its schedules; those that stores arm are counted there',
   'AWS::SecretsManager::ResourcePolicy': 'free',
   'AWS::SecretsManager::RotationSchedule': 'a call of a function a month',
   'AWS::SecretsManager::SecretTargetAttachment': 'free',

@@ -54,6 +54,7 @@ export const prices = {
   firewallRequests: price(0.6, 'million', 'WAF, requests looked at', firewall),
   key: price(1, 'month', 'KMS key, and as much for each time it has turned', 'https://aws.amazon.com/kms/pricing/'),
   keyRequests: price(3, 'million', 'KMS requests', 'https://www.wring.co/blog/aws-kms-pricing-guide'),
+  schedules: price(1, 'million', 'EventBridge Scheduler, invocations by schedules; to make one is free', 'https://cloudburn.io/blog/amazon-eventbridge-pricing'),
   secret: price(0.4, 'month', 'Secrets Manager, secret', secretsManager),
   secretCalls: price(5, 'million', 'Secrets Manager, API calls', secretsManager),
   metric: price(0.3, 'month', 'CloudWatch, custom metric, first 10,000', cloudWatch),

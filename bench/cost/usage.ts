@@ -1,4 +1,4 @@
-import { type ManifestRow, manifest } from '../../functions/manifest.ts'
+import { armer, type ManifestRow, manifest } from '../../functions/manifest.ts'
 import { assumed, cores, daysAMonth, hoursAMonth, measured, type Profile } from './assumptions.ts'
 import { awakeAcu, awakeHours, instancesOf, invocation, logged, placedOf, taskOf } from './capacity.ts'
 import { idleLines, type Line, total } from './idle.ts'
@@ -96,18 +96,31 @@ function memoryLines(all: Resources): Line[] {
   ]
 }
 
-export type Bill = { idle: number; awake: number; used: Record<Unit, number>; total: number; agentCore: number; ratio: number; acu: number }
+/** Where a stage rests: the sweeps that stores arm, at most one a job and its `everySeconds` while the database is awake, and the calls of what arms them. */
+export function sweepsOf(all: Resources, { stores, awakeHours: hours }: Pick<Profile, 'stores' | 'awakeHours'>): number {
+  if (!has(all, 'AWS::Scheduler::ScheduleGroup')) return 0
+  const once = (row: ManifestRow) => invocation(placedOf(all, row).resource, assumed.tickMs.value)
+  const one = (dollarsOf('schedules') + assumed.tickIo.value * dollarsOf('auroraIo')) / million
+  const sweeps = manifest.map((row) => {
+    const { after, everySeconds } = (row.kind === 'job' && row.swept) || { after: [], everySeconds: 60 }
+    return (after as readonly string[]).includes('drain-outbox') ? Math.min(stores, (hours * 3600) / everySeconds) * (one + once(row)) : 0
+  })
+  return sweeps.reduce((sum, dollars) => sum + dollars, 0) + Math.min(stores, hours * 60) * assumed.tellers.value * once(armer)
+}
+
+export type Bill = { idle: number; awake: number; swept: number; used: Record<Unit, number>; total: number; agentCore: number; ratio: number; acu: number }
 
 /** A month of a profile on its stack, and the same work at AgentCore. All is added up: nothing that idles is taken as used. */
 export function billOf(all: Resources, profile: Profile): Bill {
   const idle = total(idleLines(all))
   const awake = Math.max(0, profile.awakeHours - awakeHours(all)) * awakeAcu(all) * acuHour(all)
   const used = Object.fromEntries(units.map((unit) => [unit, (profile[unit] / million) * total(unitLines(all, unit))])) as Record<Unit, number>
-  const sum = idle + awake + used.stores + used.recalls + used.memories
+  const swept = sweepsOf(all, profile)
+  const sum = idle + awake + swept + used.stores + used.recalls + used.memories
   const theirs = units.reduce((dollars, unit) => dollars + (profile[unit] / million) * agentCore[unit].dollars, 0)
   const busy = acuHours(profile.stores * cpuSeconds.stores + profile.recalls * cpuSeconds.recalls) / hoursAMonth
   const hot = (profile.memories * (measured.memoryBytes.value / 1e9) * assumed.hotShare.value) / assumed.cacheGbPerAcu.value
-  return { idle, awake, used, total: sum, agentCore: theirs, ratio: theirs / sum, acu: awakeAcu(all) + busy + hot }
+  return { idle, awake, swept, used, total: sum, agentCore: theirs, ratio: theirs / sum, acu: awakeAcu(all) + busy + hot }
 }
 
 /** How much cheaper than AgentCore it would be, were one line of what is used so many times what it is taken for. */

@@ -4,6 +4,7 @@ import { secretText } from './secret-form.ts'
 
 export { type BedrockProblem, bedrock, type InvokeModel } from './bedrock.ts'
 export { mskToken } from './msk-token.ts'
+export { type Schedule, schedules } from './scheduler.ts'
 
 let lambda: LambdaClient | undefined
 let secrets: SecretsManagerClient | undefined
@@ -40,7 +41,8 @@ export async function invokeFunction(functionName: string, payload: unknown): Pr
   return JSON.parse(Buffer.from(answer.Payload ?? []).toString() || 'null')
 }
 
-/** Invokes a function and does not wait for what it does. */
-export async function invokeAsync(functionName: string, payload: unknown): Promise<void> {
-  await lambdaClient().send(new InvokeCommand({ FunctionName: functionName, InvocationType: 'Event', Payload: Buffer.from(JSON.stringify(payload)) }))
+/** Invokes a function and does not wait for what it does; for its being taken no longer than `patienceMs`. */
+export async function invokeAsync(functionName: string, payload: unknown, patienceMs: number): Promise<void> {
+  const command = new InvokeCommand({ FunctionName: functionName, InvocationType: 'Event', Payload: Buffer.from(JSON.stringify(payload)) })
+  await lambdaClient().send(command, { abortSignal: AbortSignal.timeout(patienceMs) })
 }

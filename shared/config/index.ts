@@ -113,6 +113,8 @@ const variables = z.object({
   QUOTA_BYTES: limitVariables.QUOTA_BYTES,
   OTEL_EXPORTER_OTLP_ENDPOINT: url('http', 'https').optional(),
   OTEL_EXPORTER_OTLP_HEADERS: traceVariables.OTEL_EXPORTER_OTLP_HEADERS,
+  SWEEP_GROUP: z.string().optional(),
+  SWEEP_ROLE_ARN: z.string().optional(),
   OTEL_SERVICE_NAME: traceVariables.OTEL_SERVICE_NAME,
   OTEL_TRACES_SAMPLER_ARG: traceVariables.OTEL_TRACES_SAMPLER_ARG,
   CORS_ORIGINS: list.default([]),

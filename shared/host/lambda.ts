@@ -1,13 +1,15 @@
+import { type Armings, fruitlessOf } from '../arming/index.ts'
 import type { Subscriber } from '../bus/index.ts'
-import { readConfig } from '../config/index.ts'
+import { type Config, readConfig } from '../config/index.ts'
 import type { HttpHandler, JobHandler, JobReport, RecordHandler } from '../handler/index.ts'
 import { awsHandler } from '../http/index.ts'
 import type { Bury } from '../kafka/index.ts'
+import { createLog } from '../telemetry/index.ts'
 import { refuseJournal } from './journal.ts'
 import { applyKafkaEvent, isKafkaEvent } from './kafka-event.ts'
 import { observeJob, observeRecords } from './observe.ts'
 import { applyRecords } from './records.ts'
-import { deployedRuntime, type Need, type Runtime } from './runtime.ts'
+import { armingsOf, type Databases, deployedRuntime, type Need, patienceMs, type Runtime } from './runtime.ts'
 
 type Context = { getRemainingTimeInMillis(): number }
 /** Time kept free before the function's own deadline, to end in order. */
@@ -82,15 +84,34 @@ function buryOf({ kafka }: Runtime, handler: string): Bury {
   }
 }
 
-/** A job of this name: runs until it is done or the function's time is nearly up; the next run resumes. */
-export function lambdaJob(name: string, need: Need, build: (runtime: Runtime) => JobHandler) {
-  const load = once(need, (runtime) => ({ job: observeJob(name, build(runtime), runtime.log), tracing: runtime.tracing, tell: runtime.tell }))
-  return async (_event: unknown, context: Context): Promise<JobReport> => {
-    const { job, tracing, tell } = await load()
+const dueMs = 10_000
+
+/** In how many seconds a job knows of more to do; null: never. Asked after a run, and only where a stage rests. */
+type Due = (databases: Databases, signal: AbortSignal) => Promise<number | null>
+
+/** A job of this name: runs until it is done or the function's time is nearly up; the next run resumes. Where a stage rests it sees to it that there is one, also when it failed, or could not start. */
+export function lambdaJob(name: string, need: Need, build: (runtime: Runtime) => JobHandler, due: Due = async () => null) {
+  const load = once(need, (runtime) => ({ ...runtime, job: observeJob(name, build(runtime), runtime.log) }))
+  let rest: { armings: Armings | undefined } | undefined
+  return async (event: unknown, context: Context): Promise<JobReport> => {
+    rest ??= restOf(readConfig())
+    let report: JobReport | undefined
+    let databases: Databases | undefined
     try {
-      return await job(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserveMs)))
+      const { job, tracing, tell, ...loaded } = await load()
+      databases = loaded.databases
+      try {
+        const reserve = rest.armings ? reserveMs + patienceMs : reserveMs
+        report = await job(AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - reserve)))
+        return report
+      } finally {
+        await Promise.all([tell(), tracing.flushBeforeFreeze()])
+      }
     } finally {
-      await Promise.all([tell(), tracing.flushBeforeFreeze()])
+      const signal = AbortSignal.timeout(dueMs)
+      await rest.armings?.ended(name, { fruitless: fruitlessOf(event), report, due: async () => (databases ? due(databases, signal) : null) })
     }
   }
 }
+
+const restOf = (config: Config) => ({ armings: armingsOf(config, createLog(config.LOG_LEVEL)) })

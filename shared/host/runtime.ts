@@ -1,3 +1,4 @@
+import { type Armings, createArmings } from '../arming/index.ts'
 import { fetchSecrets, invokeAsync, invokeFunction } from '../aws/index.ts'
 import { type Breakers, createBreakers } from '../breaker/index.ts'
 import { breakingPublisher, type Publisher } from '../bus/index.ts'
@@ -208,19 +209,32 @@ async function callFunction(target: string, payload: unknown): Promise<unknown> 
   return response.json()
 }
 
+/** A wake-up that is not taken by then is lost: whoever answers a request waits for it. */
+export const patienceMs = 2_000
+
+/** Wakes a job now, and where a stage rests has a sweep follow. */
 function functionWaker(config: Config, log: Log): Pick<Runtime, 'wake' | 'wakesSent'> {
+  const armings = armingsOf(config, log)
   const underway = new Set<Promise<void>>()
+  function track(work: Promise<void>): void {
+    const sending = work.finally(() => underway.delete(sending))
+    underway.add(sending)
+  }
   return {
     wake(job) {
       const target = config.functionNames[job]
       if (target === undefined || isUrl(target)) return
-      const sending = invokeAsync(target, {})
-        .catch((error) => log.warn({ err: error, job }, 'the wake-up was lost; the schedule will make it good'))
-        .finally(() => underway.delete(sending))
-      underway.add(sending)
+      track(invokeAsync(target, {}, patienceMs).catch((error) => log.warn({ err: error, job }, 'the wake-up was lost; the schedule will make it good')))
+      if (armings) track(armings.woken(job))
     },
     async wakesSent() {
       await Promise.all(underway)
     },
   }
+}
+
+/** Where a stage rests the function `arm-sweeps` is named; elsewhere every job looks by itself each minute. */
+export function armingsOf(config: Config, log: Log): Armings | undefined {
+  const armer = config.functionNames['arm-sweeps']
+  return armer === undefined ? undefined : createArmings({ tell: (arming) => invokeAsync(armer, arming, patienceMs), log })
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../db/index.ts'
 import type { JobReport } from '../handler/index.ts'
-import { forEachTenant } from '../tenant/index.ts'
+import { forEachTenant, soonestOfTenants } from '../tenant/index.ts'
 
 const batch = 500
 
@@ -17,4 +17,10 @@ export async function expireMemories(worker: Database, signal: AbortSignal): Pro
     }
   })
   return { done, remaining: !all }
+}
+
+/** In how many seconds the next memory expires; null where none does. */
+export function nextExpiry(worker: Database, signal: AbortSignal): Promise<number | null> {
+  const text = `select extract(epoch from min(m.expires_at) - now())::double precision as seconds from memories m where m.tenant_id = $1::integer and m.expires_at is not null`
+  return soonestOfTenants(worker, text, signal)
 }

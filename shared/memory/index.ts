@@ -1,6 +1,6 @@
 export { forgetMemory, patchMemory } from './change.ts'
 export { pageQuery, readCursor, signCursor } from './cursor.ts'
-export { expireMemories } from './expire.ts'
+export { expireMemories, nextExpiry } from './expire.ts'
 export { ForgetIn, type Forgotten, forgetAtMost, forgetAtOnce, forgetMatching } from './forget.ts'
 export { forgetWork } from './forget-work.ts'
 export { getMemory, memoryHistory, memoryId, type Version } from './get.ts'

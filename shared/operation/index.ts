@@ -9,4 +9,4 @@ export {
   recordEnded,
   type WorkKind,
 } from './operation.ts'
-export { type After, type Lease, type Part, runOperations, type Step, type Work, within } from './run.ts'
+export { type After, type Lease, nextOperation, type Part, runOperations, type Step, type Work, within } from './run.ts'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Database, isUnreachable, type Sql, singly } from '../db/index.ts'
 import type { JobReport } from '../handler/index.ts'
 import { AppError, type ProblemCode } from '../problem/index.ts'
-import { forEachTenant } from '../tenant/index.ts'
+import { forEachTenant, soonestOfTenants } from '../tenant/index.ts'
 import type { WorkKind } from './operation.ts'
 
 /** A run that died is followed by another after this. */
@@ -84,6 +84,13 @@ async function claim(worker: Database, tenantId: number): Promise<Claimed | unde
     [tenantId, owner],
   )
   return row && { ...row, owner }
+}
+
+/** In how many seconds the next open operation may be taken: now, or when whoever holds it has let it go; null where none is open. */
+export function nextOperation(worker: Database, signal: AbortSignal): Promise<number | null> {
+  const text = `select extract(epoch from min(coalesce(p.lease_expires_at, now())) - now())::double precision as seconds
+    from operations p where p.tenant_id = $1::integer and p.state in ('pending', 'running')`
+  return soonestOfTenants(worker, text, signal)
 }
 
 type Watch = { onBroken(error: unknown): void; onPart(): void }

@@ -1,4 +1,4 @@
-import type { Sql } from '../db/index.ts'
+import type { Database, Sql } from '../db/index.ts'
 import { maxAttempts, readyAtNextAttempt } from './attempts.ts'
 
 export const leaseSeconds = 60
@@ -29,6 +29,13 @@ export function tenantsWaiting(tx: Sql, most: number): Promise<{ tenant_id: numb
      join tenants t on t.tenant_id = w.tenant_id order by w.first`,
     [most],
   )
+}
+
+/** In how many seconds the next tenant has its turn: for what waits for another attempt, or for the lease of a drain that died; null where nothing waits. */
+export async function nextTurn(worker: Database): Promise<number | null> {
+  const text = 'select extract(epoch from min(r.not_before) - now())::double precision as seconds from outbox_ready r'
+  const [row] = await worker.statement<{ seconds: number | null }>({ role: 'soma_worker', tenantId: null, readOnly: true }, text)
+  return row?.seconds ?? null
 }
 
 /**

@@ -1,4 +1,5 @@
 export { backoffSeconds } from './attempts.ts'
+export { nextTurn } from './claim.ts'
 export { applyByTenant, generationReader, NeverApplies, sortRecords, type TenantBatch } from './consume.ts'
 export { type DrainDeps, drainOutbox } from './drain.ts'
 export { MemoryEvent, memoryEventsTopic, parseRecord, recordOf } from './event.ts'

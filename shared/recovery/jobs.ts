@@ -3,7 +3,7 @@ import type { BlobStore } from '../blob/index.ts'
 import type { Database } from '../db/index.ts'
 import { type DrillOptions, type DrillReport, drill, dropScratch, faultsOf, publicKeyOf, scratches, signReport } from '../drill/index.ts'
 import { type Keep, type Kept as KeptArchive, listArchives, removable, removeArchive, soundArchives } from './retention.ts'
-import { provedArchives, scratchesInUse, withRun } from './runs.ts'
+import { endRequested, provedArchives, scratchesInUse, withRun } from './runs.ts'
 import { incrementPeriod, isDue, noteSchedule } from './schedule.ts'
 import { type BackupKind, baseFor, forgetStates, keepState } from './states.ts'
 
@@ -145,7 +145,7 @@ async function refuseTooLarge({ worker, mostGigabytes }: { worker: Database; mos
   )
   const gigabytes = Math.ceil(row?.gigabytes ?? 0)
   if (gigabytes <= mostGigabytes) return
-  throw new Error(
-    `The database has ${gigabytes} GB, and a drill needs room for a copy of them and for its write-ahead log: see that there is, and set DRILL_MAX_GB (now ${mostGigabytes}) above that. Nothing was copied.`,
-  )
+  const problem = `The database has ${gigabytes} GB, and a drill needs room for a copy of them and for its write-ahead log: see that there is, and set DRILL_MAX_GB (now ${mostGigabytes}) above that. Nothing was copied.`
+  await endRequested(worker, 'drill', problem)
+  throw new Error(problem)
 }

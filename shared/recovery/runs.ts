@@ -91,6 +91,11 @@ export async function endSilent(sql: Sql, kind: RunKind): Promise<void> {
   )
 }
 
+/** What was asked for and cannot begin has failed: who asked reads why, and no later tick tries it again. */
+export async function endRequested(worker: Database, kind: RunKind, problem: string): Promise<void> {
+  await worker.statement(access, `update recovery_runs set state = 'failed', ended_at = now(), problem = $2::text where kind = $1::text and state = 'requested'`, [kind, problem])
+}
+
 async function end(worker: Database, id: string, { archive, instant, problem, report, signature, publicKey }: Outcome): Promise<void> {
   await worker.statement(
     access,

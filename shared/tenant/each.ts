@@ -20,6 +20,17 @@ export async function forEachTenant(worker: Database, signal: AbortSignal, work:
   return !signal.aborted
 }
 
+/** The least number that the statement answers as `seconds` for any tenant, $1; null where it is null for all. @throws Error when the signal ends it */
+export async function soonestOfTenants(worker: Database, text: string, signal: AbortSignal): Promise<number | null> {
+  const found: number[] = []
+  const all = await forEachTenant(worker, signal, async (tenantId) => {
+    const [row] = await worker.statement<{ seconds: number | null }>({ role: 'soma_worker', tenantId, readOnly: true }, text, [tenantId])
+    if (row && row.seconds !== null) found.push(row.seconds)
+  })
+  if (!all) throw new Error('Not all tenants were looked at.')
+  return found.length ? Math.min(...found) : null
+}
+
 /** The tenants that have a scope of at least `from` memories: by an index, whose predicate is matched by the literal. */
 export const tenantsWithLargeScopes = (worker: Database, from: number): Promise<number[]> =>
   tenantIds(worker, `select distinct s.tenant_id from scope_stats s where s.memories >= ${Math.trunc(from)} order by s.tenant_id`)

@@ -1,6 +1,6 @@
 export { type Authenticate, createAuthenticate } from './authenticate.ts'
 export { allScopes, type Caller, type Ctx, defaultTenantId, memoryScopes, requireScope, type Scope, systemTenantId, tenantScopes } from './context.ts'
-export { forEachTenant, tenantsWithLargeScopes } from './each.ts'
+export { forEachTenant, soonestOfTenants, tenantsWithLargeScopes } from './each.ts'
 export { appendAudit, createKey, insertKey, KeyIn, type KeyOut, listKeys, revokeKey } from './keys.ts'
 export { defaultLimits, type Limits, limitsOf, OwnLimits, OwnLimitsPatch } from './limits.ts'
 export { assertStanding } from './standing.ts'

@@ -200,6 +200,13 @@ describeEngines(
       await expect(createDrill({ ...deps, everyHours: 1, mostGigabytes: 0 })(signal)).resolves.toEqual({ done: 0, remaining: false })
       await adminSql(product(), `update recovery_runs set started_at = started_at - interval '2 hours'`)
       await expect(createDrill({ ...deps, everyHours: 1, mostGigabytes: 0 })(signal)).rejects.toThrow(/The database has \d+ GB, and a drill needs room .* DRILL_MAX_GB/)
+      // one that was asked for has failed with it, once
+      await adminSql(product(), `insert into recovery_runs (run_id, kind, state, requested_by) values (gen_random_uuid(), 'drill', 'requested', 'somebody')`)
+      const never = createDrill({ ...deps, everyHours: 0, mostGigabytes: 0 })
+      await expect(never(signal)).rejects.toThrow(/DRILL_MAX_GB/)
+      const refused = await adminSql(product(), `select state, problem from recovery_runs where requested_by = 'somebody' order by requested_at desc limit 1`)
+      expect(refused).toEqual([{ state: 'failed', problem: expect.stringContaining('DRILL_MAX_GB') }])
+      expect(await never(signal)).toEqual({ done: 0, remaining: false })
     })
 
     test('never by themselves where that is switched off; and what is not kept is removed', { timeout: 120_000 }, async () => {

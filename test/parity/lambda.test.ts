@@ -3,11 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { manifest } from '../../functions/manifest.ts'
+import { armer, manifest } from '../../functions/manifest.ts'
 import { ownerOf } from '../../local/dispatch.ts'
 import { deadLetterHeaders } from '../../shared/kafka/index.ts'
 import { adminSql, loseWakeUps } from '../db/admin.ts'
 import { makeTopic, produce, readUntil, until } from '../kafka/broker.ts'
+import { asDeployed } from '../stack/deployed.ts'
 import { entriesExist, type Synthesised, synth } from '../stack/synth.ts'
 import { answerOf, type Caller, openProduct, type Product, requestOf } from '../support/engines.ts'
 import { type EventSource, eventSource } from '../support/event-source.ts'
@@ -20,7 +21,7 @@ import { type Collector, newTraceparent, openCollector } from '../support/spans.
 import { behaviour, type Host, metricsToken } from './suite.ts'
 
 const budget = 5 * 1024 * 1024
-const rows = manifest.filter((row) => row.hosts.includes('lambda'))
+const rows = [...manifest.filter((row) => row.hosts.includes('lambda')), armer]
 const runtime = requireService('LAMBDA_RUNTIME_PATH') as string
 const postgres = requireService('POSTGRES_URL')
 const s3 = requireService('TEST_S3_URL')
@@ -30,14 +31,15 @@ const otelcol = requireService('OTELCOL_PATH')
 const missing = [...(runtime ? [] : ['LAMBDA_RUNTIME_PATH']), ...(postgres ? [] : ['POSTGRES_URL'])]
 
 let stack: Synthesised
-// 22 runs of esbuild, one after the other
+// 30 runs of esbuild, one after the other
 beforeAll(() => {
   // where all rests, whatever may be a function is one
   stack = synth({ bundle: true, settings: { rests: true } })
 }, 300_000)
 const functions = new Map<string, LambdaFunction>()
 const invoke = (name: string, event: unknown): Promise<unknown> => {
-  const found = functions.get(name)
+  // one has a name of the stage's
+  const found = functions.get(name.replace(/^soma-dev-/, ''))
   return found ? found.invoke(event) : Promise.reject(new Error(`There is no function ${name}.`))
 }
 afterAll(() => Promise.all([...functions.values()].map((one) => one.stop())))
@@ -64,7 +66,7 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
     services = await lambdaServices(invoke, secretsOf(product))
     const bucket = s3 && (await createBucket(useS3(s3).client))
     for (const { name, timeoutSeconds } of rows) {
-      const deployed = asDeployed(stack, name)
+      const deployed = asDeployed(stack, name, rows)
       const objects = bucket && 'BACKUP_BUCKET' in deployed ? { ...s3Environment(s3 as string), BACKUP_BUCKET: bucket } : {}
       const environment = { ...deployed, ...services.environment, ...credentials, ...objects, ...traces, LOG_LEVEL: 'error', METRICS_NAMESPACE: 'Soma/test' }
       functions.set(name, await lambdaFunction(runtime, { name, bundle: bundleOf(name), timeoutSeconds, environment }))
@@ -147,6 +149,17 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
       expect([name, await invoke(name, {})]).toEqual([name, expect.objectContaining({ remaining: false })])
   })
 
+  test('a store has jobs run again a minute or two later, and what is scheduled for each is what it takes', async () => {
+    await host().call(await product.tenant(), 'POST', '/v1/memories', { text: 'tea', ttl_seconds: 3600 })
+    await services.quiet()
+    const scheduled = [...services.schedules].map(([name, { GroupName, Target }]) => [name.replace(/-\d.*/, ''), GroupName, Target.Arn])
+    for (const job of ['drain-outbox', 'rollup-usage', 'expire', 'sweep']) expect(scheduled).toContainEqual([job, 'soma-dev', job])
+    for (const { Target } of services.schedules.values()) expect(await invoke(Target.Arn, JSON.parse(Target.Input))).toMatchObject({ remaining: false })
+    await services.quiet()
+    const times = [...services.schedules].flatMap(([name, { ScheduleExpression: at }]) => (name.startsWith('expire') ? [Date.parse(`${at.slice(3, -1)}Z`)] : []))
+    expect(Math.max(...times)).toBeGreaterThan(Date.now() + 3_000_000)
+  })
+
   test('functions tell CloudWatch what they did, and status what the database knows when it is told to measure', async () => {
     await invoke('status', { measure: true })
     const told = (name: string) =>
@@ -191,7 +204,7 @@ describe.skipIf(missing.length > 0 || !broker || !scram)(
       // the listener here has no TLS, and the topic is this test's own
       const here = { KAFKA_SECURITY_PROTOCOL: 'SASL_PLAINTEXT', KAFKA_MEMORY_EVENTS_TOPIC: topic, ...services.environment, ...credentials, LOG_LEVEL: 'fatal' }
       for (const row of pipeline) {
-        const environment = { ...asDeployed(withBroker, row.name), ...here }
+        const environment = { ...asDeployed(withBroker, row.name, rows), ...here }
         expect(environment).not.toHaveProperty('FUNCTION_INDEX_VECTORS')
         functions.set(`kafka ${row.name}`, await lambdaFunction(runtime, { ...row, bundle: bundleOf(row.name), environment }))
         if (row.kind === 'records')
@@ -221,23 +234,6 @@ describe.skipIf(missing.length > 0 || !broker || !scram)(
 )
 
 const credentials = { AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' }
-
-/** The variables that the stack gives a function: secrets by ARN, other functions by name. */
-function asDeployed(stack: Synthesised, name: string): Record<string, string> {
-  const names = new Map(
-    rows.map((row) => {
-      const on = stack.placed(row.name)
-      return [on.on === 'lambda' ? stack.logicalId(on.fn.node.defaultChild) : '', row.name]
-    }),
-  )
-  const resolved = Object.entries(stack.environment(name)).map(([variable, value]) => {
-    if (typeof value === 'string') return [variable, value]
-    const { Ref } = value as { Ref?: string }
-    const [, secret] = /:secret:(soma\/dev\/\w+)/.exec(JSON.stringify(value)) ?? []
-    return [variable, secret ? `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${secret}` : (names.get(Ref ?? '') ?? Ref ?? '')]
-  })
-  return Object.fromEntries(resolved)
-}
 
 function secretsOf({ local }: Product): Record<string, string> {
   const { POSTGRES_URL = '', POSTGRES_MIGRATION_URL = '' } = local.config

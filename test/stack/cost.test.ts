@@ -6,7 +6,7 @@ import { documentOf } from '../../bench/cost/document.ts'
 import { free, idleLines, total, unknownTypes } from '../../bench/cost/idle.ts'
 import { dollarsOf } from '../../bench/cost/prices.ts'
 import type { Resource, Resources } from '../../bench/cost/template.ts'
-import { billOf } from '../../bench/cost/usage.ts'
+import { billOf, sweepsOf } from '../../bench/cost/usage.ts'
 
 const made = stacks()
 const stack = (name: string): Resources => made.get(name) ?? []
@@ -62,6 +62,15 @@ describe('the cost model', () => {
       expect(bill.total).toBeGreaterThan(idle(resources))
       for (const unit of ['stores', 'recalls', 'memories'] as const) expect(billOf(resources, { ...profile, [unit]: 2 * profile[unit] }).total).toBeGreaterThan(bill.total)
     }
+  })
+
+  test('sweeps are paid where a stage rests, by the minutes that have a store, and not by the store', () => {
+    const small = stack('dev, size=small')
+    const of = (stores: number) => sweepsOf(small, { stores, awakeHours: 100 })
+    expect([of(0), sweepsOf(prod, { stores: 1_000_000, awakeHours: 730 })]).toEqual([0, 0])
+    expect(of(1)).toBeGreaterThan(4 * (dollarsOf('schedules') / 1e6))
+    expect(of(6_000)).toBeGreaterThan(of(60))
+    expect(of(1_000_000)).toBe(of(6_000))
   })
 
   test('what it calls measured stands in the documents', () => {

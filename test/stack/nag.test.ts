@@ -29,6 +29,7 @@ const reasons: [finding: RegExp, reason: string][] = [
   [/^AwsSolutions-IAM5\[Resource::\*\] .*ExecutionRole/, 'ecr:GetAuthorizationToken belongs to no repository'],
   [/^AwsSolutions-IAM5\[Resource::\*\] .*\/(IndexVectors|ProjectEvents)\/Function\//, 'ec2:Describe… of the pollers takes no resource'],
   [/^AwsSolutions-IAM5\[Resource::arn:<AWS::Partition>:ecs:.*:task\/<Cluster\w+>\/\*\] .*EventsRole/, 'tasks of the own cluster, whose ids nobody knows before'],
+  [/^AwsSolutions-IAM5\[Resource::arn:<AWS::Partition>:scheduler:.*:schedule\/soma-dev\/\*\] .*\/ArmSweeps\//, 'schedules of the own group, whose names say when'],
   [/^AwsSolutions-ECS4 /, 'Container Insights is paid by the metric, and no alarm looks at it: services are judged by what their callers get'],
   [/^AwsSolutions-ECS2 /, 'the variables of a task hold no secret: permissions.test.ts'],
   [/^AwsSolutions-APIG4 /, 'handlers authorise by API key or token and its scopes, the same on every host'],

@@ -5,7 +5,7 @@ import { App, type CfnElement } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { afterAll } from 'vitest'
 import cdk from '../../cdk.json' with { type: 'json' }
-import { manifest } from '../../functions/manifest.ts'
+import { armer, manifest } from '../../functions/manifest.ts'
 import { type Compute, readContext } from '../../lib/context.ts'
 import { type Settings, type Stage, settingsOf } from '../../lib/settings.ts'
 import { SomaStack } from '../../lib/stack.ts'
@@ -31,7 +31,7 @@ afterAll(() => {
 function emptyEntries(): string {
   const root = temporary()
   writeFileSync(join(root, 'package-lock.json'), '{}')
-  for (const { name } of manifest) {
+  for (const { name } of [...manifest, armer]) {
     mkdirSync(join(root, 'functions', name), { recursive: true })
     writeFileSync(join(root, 'functions', name, 'lambda.ts'), '')
   }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { manifest } from '../../functions/manifest.ts'
+import { armer, manifest } from '../../functions/manifest.ts'
 
 const longestFile = 250
 const folders = ['bin', 'lib', 'functions', 'shared', 'local', 'test', 'bench']
@@ -29,7 +29,7 @@ test('CONTRIBUTING.md names every dependency with its reason, and no other', () 
 
 test('every handler folder is a row of the manifest, and every row has its files', () => {
   const inFolders = files.filter((file) => /^functions\/[^/]+\/(handler|deps|lambda|task)\.ts$/.test(file))
-  const inManifest = manifest.flatMap(({ name, hosts }) => {
+  const inManifest = [...manifest, armer].flatMap(({ name, hosts }) => {
     const entries = hosts.filter((host) => host !== 'local')
     return ['handler', 'deps', ...entries].map((part) => `functions/${name}/${part}.ts`)
   })
