@@ -162,14 +162,15 @@ export const alerts: readonly Alert[] = [
   },
   {
     name: 'SomaBackupOld',
-    expr: 'max(recovery_age_seconds{kind="backup"}) > 1.5 * max(recovery_every_seconds{kind="backup"} > 0)',
+    // a try that failed is made good within two hours, and a full one may take its time
+    expr: 'max(recovery_age_seconds{kind="backup"}) > 7200 + 1.5 * max(recovery_every_seconds{kind="backup"} > 0)',
     forMinutes: 0,
     severity: 'page',
     summary: 'The newest good backup is {{ $value | humanizeDuration }} old: so much would be lost now.',
     runbook: 'a-backup-has-failed',
     alarm: {
       metrics: { age: 'recovery_age_seconds', every: 'recovery_every_seconds' },
-      expression: 'IF(every > 0, age / every, 0)',
+      expression: 'IF(every > 0, (age - 7200) / every, 0)',
       kind: 'backup',
       statistic: 'Maximum',
       above: 1.5,

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import * as z from 'zod'
 import { ArchiveError, type BackupKey, keyAt, lockOf, type Place, readBackupKey } from '../../shared/backup/index.ts'
 import { assertKey, fileStore } from '../../shared/blob/index.ts'
 import type { Config } from '../../shared/config/index.ts'
-import { archiveOfTime, listArchives } from '../../shared/recovery/index.ts'
+import { openOfTime } from '../../shared/recovery/index.ts'
 import { CommandError } from './failure.ts'
 import type { Globals } from './globals.ts'
 import { interruptible } from './interruptible.ts'
@@ -13,7 +14,7 @@ import { remark } from './output.ts'
 export type NamedPlace = Place & { path: string }
 
 /** An archive in a directory of its own, or under `s3://bucket/prefix`. @throws CommandError usage */
-export async function placeAt(given: string, { S3_ENDPOINT: endpoint, BACKUP_LOCK_DAYS: days }: Config): Promise<NamedPlace> {
+export async function placeAt(given: string, { S3_ENDPOINT: endpoint, BACKUP_LOCK_DAYS: days, BACKUP_EVERY_HOURS: hours }: Config): Promise<NamedPlace> {
   if (!given.startsWith('s3://')) return { store: fileStore(resolve(given)), prefix: '', path: resolve(given) }
   const [, bucket, prefix = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/.exec(given) ?? []
   if (bucket === undefined) throw new CommandError('usage', `"${given}" names no bucket: it takes s3://bucket/prefix, such as s3://backups/monday.`)
@@ -23,7 +24,7 @@ export async function placeAt(given: string, { S3_ENDPOINT: endpoint, BACKUP_LOC
     throw new CommandError('usage', (cause as Error).message, cause)
   }
   const { s3Store } = await import('../../shared/s3/index.ts')
-  return { store: s3Store({ bucket, endpoint, lock: lockOf(days) }), prefix, path: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` }
+  return { store: s3Store({ bucket, endpoint, lock: lockOf(days, hours) }), prefix, path: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` }
 }
 
 /** Where backups are kept, side by side: the bucket of the configuration, or under the data directory. */
@@ -55,19 +56,18 @@ function isKey(name: string): boolean {
 
 /** The newest archive at home that is of no later than that instant: of the only installation that has any there. @throws CommandError usage, not_found */
 export async function placeOfTime(at: string, config: Config): Promise<NamedPlace> {
-  const instant = new Date(at)
-  if (Number.isNaN(instant.getTime())) throw new CommandError('usage', `--at got "${at}": it takes an instant, such as 2026-12-01T10:00:00Z.`)
+  if (!z.iso.datetime({ offset: true }).safeParse(at).success) throw new CommandError('usage', `--at got "${at}": it takes an instant with its zone, such as 2026-12-01T10:00:00Z.`)
   const home = await homeOf(config)
-  const name = archiveOfTime(await listArchives(home.store, home.prefix), instant)
+  const { name } = await openOfTime(home, backupKeyOf(config), new Date(at))
   return { ...home, prefix: keyAt(home, name), path: `${home.path}/${name}` }
 }
 
 export const backupKeyOf = ({ BACKUP_KEY }: Config): BackupKey | undefined => (BACKUP_KEY === undefined ? undefined : readBackupKey(BACKUP_KEY))
 
-/** Work on an archive; Ctrl-C removes what was written, or leaves the target as it was. @throws CommandError archive */
+/** Work on an archive; Ctrl-C removes what was written or leaves it to the next backup, and leaves the target of a restore as it was. @throws CommandError archive */
 export function onArchive<T>(globals: Globals, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const told = (signal: AbortSignal) => {
-    signal.addEventListener('abort', () => remark(globals, 'Stopping: nothing is left half done. Ctrl-C again does not wait for that.'), { once: true })
+    signal.addEventListener('abort', () => remark(globals, 'Stopping: nothing is left that passes for whole. Ctrl-C again does not wait for that.'), { once: true })
     return work(signal)
   }
   return interruptible(told).catch((error) => {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import { openArchive, type RestoreStep, restore, restoreTenant } from '../../shared/backup/index.ts'
+import { type Archive, openArchive, type RestoreStep, restore, restoreTenant } from '../../shared/backup/index.ts'
 import type { Config } from '../../shared/config/index.ts'
 import { backupKeyOf, existingPlace, type NamedPlace, onArchive, placeOfTime } from './archive.ts'
 import { onDatabase } from './database.ts'
 import { CommandError } from './failure.ts'
 import { configOf, type Globals, refuseUrl } from './globals.ts'
-import { answer, count } from './output.ts'
+import { answer, count, remark } from './output.ts'
 import { numberText, stepwise } from './progress.ts'
 
 const examples = `
@@ -48,7 +48,7 @@ export function addRestore(program: Command): void {
       const report = await onArchive(globals, async (signal) => {
         const from = await place()
         // what is no archive, or wants another key, is told before a database is made for it
-        await openArchive(from, key)
+        tell(globals, from, await openArchive(from, key))
         return onDatabase(config, 'owner', whenServed, (owner) => {
           const progress = stepwise(globals, labels)
           return restore(owner, from, { key, signal, onProgress: progress.report }).finally(progress.end)
@@ -58,6 +58,9 @@ export function addRestore(program: Command): void {
       answer(globals, report, `${numberText(report.rows)} rows of ${count(report.tenants, 'tenant')} are restored and checked. This is generation ${report.generation}.${built}`)
     })
 }
+
+/** What is about to be restored: somebody may still stop it. */
+const tell = (globals: Globals, { path }: NamedPlace, { manifest }: Archive): void => remark(globals, `Restoring ${path}, which is of ${manifest.created_at}.`)
 
 const placeOf = (config: Config, given: string | undefined, at: string | undefined): Promise<NamedPlace> =>
   given === undefined ? placeOfTime(at ?? '', config) : existingPlace(given, config)
@@ -70,7 +73,7 @@ async function answerTenant(
   const key = backupKeyOf(config)
   const report = await onArchive(globals, async (signal) => {
     const from = await placeOf(config, given, at)
-    await openArchive(from, key)
+    tell(globals, from, await openArchive(from, key))
     return onDatabase(config, 'owner', whenServedToo, (owner) => {
       const progress = stepwise(globals, labels)
       return restoreTenant(owner, from, { key, signal, tenant, as, onProgress: progress.report }).finally(progress.end)

@@ -54,13 +54,16 @@ export async function writeArchive(tx: Sql, place: Place, options: ArchiveOption
   let reached = false
 
   async function* tenantBlocks(tenant: number): AsyncGenerator<Rows> {
-    const changed = new Set<string>()
+    // a table that has no row any more is not heard of
+    const before = base?.contents[tenant] ?? {}
+    const other = new Set(Object.keys(before))
     const onTable = (table: string, content: Manifest['contents'][string][string]) => {
-      if (content.kept !== 'all' || content.rows !== base?.contents[tenant]?.[table]?.rows) changed.add(table)
+      if (content.kept === 'all' && content.rows === before[table]?.rows) other.delete(table)
+      else other.add(table)
       tally.close(tenant, table, content)
     }
     yield* tenantRows(tx, tables, tenant, { since, onTable, pace: options.pace ?? 1 })
-    await evidence.sumWords(tenant, changed.has('memories') || changed.has('memory_versions'))
+    await evidence.sumWords(tenant, other.has('memories') || other.has('memory_versions'))
     const asked = probed.has(tenant) ? await evidence.ask(tenant) : []
     if (asked.length) yield { tenant, table: probesTable, holds: 'rows', rows: asked.length, text: Buffer.from(asked.map((one) => JSON.stringify(one)).join('\n')) }
   }
@@ -84,8 +87,9 @@ export async function writeArchive(tx: Sql, place: Place, options: ArchiveOption
     for (const encoding of under) yield await encoding
   }
 
-  const manifestOf = (parts: Manifest['parts'], words: Manifest['words']): Manifest => ({
+  const manifestOf = (parts: Manifest['parts'], words: Manifest['words'], whole: boolean): Manifest => ({
     ...head,
+    whole,
     compression: 'zstd',
     encryption: key ? { algorithm: 'aes-256-gcm', key_id: key.id, data_keys: { ...dataKeys } } : null,
     base: base ? { archive: base.archive, archive_id: base.archiveId } : null,
@@ -98,14 +102,14 @@ export async function writeArchive(tx: Sql, place: Place, options: ArchiveOption
     written,
     onBlock: tally.onBlock,
     async onPart(parts: Manifest['parts']) {
-      if (await options.onPart?.({ manifest: manifestOf(parts, null), words: evidence.words })) reached = true
+      if (await options.onPart?.({ manifest: manifestOf(parts, null, false), words: evidence.words })) reached = true
     },
   }
   const parts = await writeParts(place.store, (name) => keyAt(place, name), encoded(), options.partBytes ?? defaultPartBytes, heard)
-  return { manifest: manifestOf(parts, evidence.total()), words: evidence.words }
+  return { manifest: manifestOf(parts, evidence.total(), true), words: evidence.words }
 }
 
-type Head = Omit<Manifest, 'compression' | 'encryption' | 'base' | 'words' | 'tenants' | 'tables' | 'contents' | 'probes' | 'blocks' | 'parts'>
+type Head = Omit<Manifest, 'whole' | 'compression' | 'encryption' | 'base' | 'words' | 'tenants' | 'tables' | 'contents' | 'probes' | 'blocks' | 'parts'>
 
 async function headOf(tx: Sql, { tenant }: ArchiveOptions): Promise<Head> {
   const [facts] = await tx.query<{ engine: string; snapshot: string; installation: Manifest['installation'] }>(

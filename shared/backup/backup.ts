@@ -32,6 +32,10 @@ const leftBehind = 'What the backup had written could not be removed: it has no 
 
 /** A statement fetches a page or asks for one fact; a page that waits this long waits for something that is broken. */
 const statementMs = 600_000
+/** One of an increment counts all rows of a tenant, or passes over them until it has a page of those that are fresh. */
+const incrementMs = 6 * 3_600_000
+const longText = 1024 * 1024
+const seldomMs = 60_000
 
 /**
  * Writes everything an installation holds, or one tenant, or what is not in another archive, into an archive, as one instant saw it: one repeatable-read transaction as soma_worker, tenant by tenant
@@ -43,15 +47,21 @@ export async function backUp(worker: Database, place: Place, options: BackupOpti
   await assertSchema(worker)
   const written: string[] = []
   let reached = false
+  let said = 0
   const onPart = async (soFar: Written) => {
+    const text = sealManifest(soFar.manifest, options.key)
+    // it has a line for each table of each tenant: where these are many, not after each part
+    if (text.length > longText && performance.now() - said < seldomMs) return reached
+    said = performance.now()
     // before it is put, as a failed put may have stored it
     if (!written.includes(keyAt(place, unfinishedName))) written.push(keyAt(place, unfinishedName))
-    await put(place, unfinishedName, sealManifest(soFar.manifest, options.key))
-    reached = (await options.onReached?.(soFar, false)) ?? false
+    await put(place, unfinishedName, text)
+    // what was kept once stays so, whatever comes of this
+    if (await options.onReached?.(soFar, false)) reached = true
     return reached
   }
   try {
-    const whole = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true, timeoutMs: statementMs }, (tx) =>
+    const whole = await worker.transaction({ role: 'soma_worker', tenantId: null, readOnly: true, timeoutMs: options.base ? incrementMs : statementMs }, (tx) =>
       writeArchive(tx, place, { ...options, onPart: options.onReached && onPart }, (key) => written.push(key)),
     )
     refuseStopped(options.signal, reached)

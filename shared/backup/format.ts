@@ -86,6 +86,8 @@ export const Manifest = z.strictObject({
       data_keys: z.record(z.string(), z.string()),
     }),
   ),
+  /** False in what says how far a backup is. */
+  whole: z.boolean(),
   /** Where it lies beside this one, the archive that this one builds on: null where everything is here. */
   base: z.nullable(z.strictObject({ archive: z.string().regex(/^[0-9A-Za-z-]{1,100}$/), archive_id: z.uuid() })),
   /** Of the instant, as `pg_current_snapshot()` has it: what it does not see, the next archive holds. */

@@ -4,7 +4,7 @@ export { ArchiveError, formatVersion, type Manifest, manifestName, unfinishedNam
 export type { Base } from './increment.ts'
 export { type BackupKey, readBackupKey } from './keys.ts'
 export { archiveName, type Builds, digitsOf, keyAt, lockOf, type Place } from './place.ts'
-export { openArchive, storedRows, type VerifyReport, verifyArchive } from './read.ts'
+export { type Archive, openArchive, storedRows, type VerifyReport, verifyArchive } from './read.ts'
 export { type RestoreReport, type RestoreStep, restore } from './restore.ts'
 export { restoreTenant, type TenantRestoreReport } from './restore-tenant.ts'
 export { archivedTables, rebuiltTables, remadeTables } from './tables.ts'

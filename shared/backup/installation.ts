@@ -44,9 +44,11 @@ export async function writeSequences(tx: Sql, tenants: number[]): Promise<void> 
   await actAs(tx, 'soma_owner')
   for (const [i, { sequence }] of sequences.entries()) {
     const name = await nameOf(tx, sequence)
-    await tx.query(`select setval($1::regclass, greatest($2::bigint, (select last_value from ${name})))`, [name, String(most[i])])
+    // one that is ahead is left alone: where others are at work, it may be further on by now
+    await tx.query(`select setval($1::regclass, $2::bigint) from ${name} s where s.last_value < $2::bigint`, [name, String(most[i])])
   }
-  await tx.query(`select setval(pg_get_serial_sequence('embedding_models', 'model_key'), greatest((select max(m.model_key) from embedding_models m), 1))`)
+  const models = await nameOf(tx, 'embedding_models.model_key')
+  await tx.query(`select setval($1::regclass, m.most) from (select max(model_key) as most from embedding_models) m, ${models} s where s.last_value < m.most`, [models])
   await actAs(tx, 'soma_worker')
 }
 

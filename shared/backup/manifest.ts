@@ -8,9 +8,13 @@ import { type BackupKey, macOf } from './keys.ts'
  * Without a key damage is found; with one, forgery too.
  */
 export function sealManifest(manifest: Manifest, key: BackupKey | undefined): string {
-  return withSeal(JSON.stringify(manifest, null, 1).slice(0, -2), key)
+  const text = withSeal(JSON.stringify(manifest).slice(0, -1), key)
+  if (Buffer.byteLength(text) > longestManifest) throw new Error(`The archive's ${manifestName} would have more than ${longestManifest} bytes, and nobody could read it.`)
+  return text
 }
 
+/** With 50 tables of each, that of some hundred thousand tenants. */
+export const longestManifest = 256 * 1024 * 1024
 const sealMark = ',\n "seal": '
 
 function withSeal(body: string, key: BackupKey | undefined): string {

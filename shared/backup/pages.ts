@@ -13,10 +13,13 @@ export async function* pagesOf(tx: Sql, query: string, pace = 1): AsyncGenerator
   await tx.query(`declare pages no scroll cursor for ${query}`)
   let rows = 16
   let rest = 0
+  let ended = false
   const fetch = () => {
     const asked = rows
     const ask = async () => {
       if (rest > 0) await sleep(rest)
+      // whoever read has gone, and the connection may be somebody else's
+      if (ended) return { page: [], last: true }
       const began = performance.now()
       const found = await tx.query<{ j: string }>(`fetch ${asked} from pages`)
       rest = (performance.now() - began) * (1 / pace - 1)
@@ -26,12 +29,16 @@ export async function* pagesOf(tx: Sql, query: string, pace = 1): AsyncGenerator
     coming.catch(() => {})
     return coming
   }
-  for (let coming = fetch(); ; ) {
-    const { page, last } = await coming
-    if (page.length) rows = Math.max(1, Math.min(mostRows, Math.floor((pageBytes * page.length) / page.reduce((sum, row) => sum + row.length, 1))))
-    if (!last) coming = fetch()
-    if (page.length) yield page
-    if (last) break
+  try {
+    for (let coming = fetch(); ; ) {
+      const { page, last } = await coming
+      if (page.length) rows = Math.max(1, Math.min(mostRows, Math.floor((pageBytes * page.length) / page.reduce((sum, row) => sum + row.length, 1))))
+      if (!last) coming = fetch()
+      if (page.length) yield page
+      if (last) break
+    }
+  } finally {
+    ended = true
   }
   await tx.query('close pages')
 }

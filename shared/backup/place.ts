@@ -21,8 +21,8 @@ export function archiveName(at: Date, installationId: string, builds?: Builds): 
 /** The chance digits of an archive's name. */
 export const digitsOf = (name: string): string => name.split('-')[2] ?? ''
 
-/** What a bucket with object lock is to keep of archives, whoever wants to remove it. */
-export const lockOf = (days: number) => (days > 0 ? { days, of: isLasting } : undefined)
+/** What a bucket with object lock is to keep of archives, whoever wants to remove it. A full archive is kept for as long as the last increment that builds on it. */
+export const lockOf = (days: number, fullEveryHours: number) => (days > 0 ? { days: days + Math.ceil(fullEveryHours / 24), of: isLasting } : undefined)
 
 /** The place of an archive that lies beside another. */
 export const besides = ({ store, prefix }: Place, name: string): Place => ({ store, prefix: prefix.includes('/') ? `${prefix.slice(0, prefix.lastIndexOf('/'))}/${name}` : name })

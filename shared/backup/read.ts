@@ -2,7 +2,7 @@ import { BlobMissing } from '../blob/index.ts'
 import { readPart, type StoredBlock, unlockBlock, unpackBlock } from './blocks.ts'
 import { ArchiveError, type Manifest, manifestName, partName, probesTable, unfinishedName } from './format.ts'
 import { type BackupKey, unwrapDataKey } from './keys.ts'
-import { openManifest } from './manifest.ts'
+import { longestManifest, openManifest } from './manifest.ts'
 import { besides, keyAt, type Place } from './place.ts'
 import { createRowSum } from './row-hash.ts'
 import { isArchived } from './tables.ts'
@@ -52,6 +52,7 @@ async function openBase(place: Place, key: BackupKey | undefined): Promise<Archi
 
 async function openOne(place: Place, key: BackupKey | undefined, name: string): Promise<Archive> {
   const manifest = openManifest(await readManifest(place, name), key)
+  if (manifest.whole !== (name === manifestName)) throw new ArchiveError(`The archive's ${name} is that of another state of it: somebody has renamed it.`)
   await checkParts(place, manifest, name)
   const { archive_id: archiveId, encryption, parts } = manifest
   // unwrapped when its tenant's turn comes, and then kept: each tenant's blocks stand together
@@ -75,8 +76,6 @@ async function openOne(place: Place, key: BackupKey | undefined, name: string): 
     },
   }
 }
-
-const longestManifest = 64 * 1024 * 1024
 
 async function readManifest(place: Place, name: string): Promise<Buffer> {
   const pieces: Buffer[] = []

@@ -1,14 +1,15 @@
 import type { Database, Sql } from '../db/index.ts'
+import { totalRows } from './backup.ts'
 import { contentsOf } from './contents.ts'
 import { ArchiveError, type Manifest, probesTable } from './format.ts'
 import { wakeTenant, writeSequences } from './installation.ts'
 import { createLoader } from './load.ts'
 import type { Place } from './place.ts'
 import { type Archive, openArchive } from './read.ts'
-import type { RestoreOptions } from './restore.ts'
+import { mayNotAct, type RestoreOptions } from './restore.ts'
 import { addSums, createRowSum, type RowSum, rowSumSql } from './row-hash.ts'
 import { type ArchivedTable, actForTenant, type Moved, setForms, type Table } from './tables.ts'
-import { columnsOf, refuseOtherCode } from './target.ts'
+import { actAs, columnsOf, refuseOtherCode } from './target.ts'
 
 export type TenantRestoreReport = { archive_id: string; created_at: string; tenant: string; as: string; rows: number; tables: Record<string, number> }
 export type TenantRestoreOptions = Omit<RestoreOptions, 'onProbes' | 'onContents'> & {
@@ -36,7 +37,11 @@ export async function restoreTenant(owner: Database, place: Place, options: Tena
   const archive = await openArchive(place, options.key)
   refuseOtherCode(archive.manifest)
   const row = await findTenant(archive, options)
-  const counts = await owner.transaction({ role: 'soma_worker', tenantId: null, timeoutMs: statementMs }, (tx) => fill(tx, owner.engine, archive, row, options))
+  const counts = await owner
+    .transaction({ role: 'soma_worker', tenantId: null, timeoutMs: statementMs }, (tx) => fill(tx, owner.engine, archive, row, options))
+    .catch((error) => {
+      throw mayNotAct(error) ?? error
+    })
   const { archive_id, created_at } = archive.manifest
   const rows = Object.values(counts).reduce((sum, count) => sum + count, 0)
   return { archive_id, created_at, tenant: options.tenant, as: options.as, rows, tables: counts }
@@ -48,7 +53,7 @@ type TenantRow = { tenant_id: number; name: string; status: string; limits: unkn
 async function findTenant(archive: Archive, { tenant: name, signal, onProgress }: TenantRestoreOptions): Promise<TenantRow> {
   let found: TenantRow | undefined
   let rows = 0
-  const total = Object.values(archive.manifest.contents).reduce((sum, tables) => sum + Object.values(tables).reduce((all, content) => all + content.rows, 0), 0)
+  const total = totalRows(archive.manifest)
   for await (const { table, lines } of contentsOf(archive).rows()) {
     refuseStopped(signal)
     rows += table === probesTable ? 0 : lines.length
@@ -63,13 +68,16 @@ async function findTenant(archive: Archive, { tenant: name, signal, onProgress }
 async function fill(tx: Sql, engine: Database['engine'], archive: Archive, from: TenantRow, { as, signal, onProgress }: TenantRestoreOptions): Promise<Record<string, number>> {
   const { manifest } = archive
   await setForms(tx)
+  // at the end it sets sequences: a login that may not is told now
+  await actAs(tx, 'soma_owner')
+  await actAs(tx, 'soma_worker')
   const tables = await columnsOf(tx, manifest)
   const [created] = await tx.query<{ tenant_id: number }>(
     'insert into tenants (name, status, limits) values ($1::text, $2::text, $3::jsonb) on conflict (name) do nothing returning tenant_id',
     [as, from.status, JSON.stringify(from.limits)],
   )
   if (!created) throw new ArchiveError(`There is a tenant "${as}" already: name another with --as.`)
-  const moved: Moved = { from: from.tenant_id, to: created.tenant_id, models: await modelsOf(tx, manifest) }
+  const moved: Moved = { from: from.tenant_id, to: created.tenant_id, models: await modelsOf(tx, manifest, from.tenant_id) }
   const carried = tables.filter(({ name }) => !left.includes(name))
   const loader = await createLoader(tx, engine, moved)
   const sums = new Map<string, RowSum>(carried.map(({ name }) => [name, createRowSum()]))
@@ -93,10 +101,13 @@ async function fill(tx: Sql, engine: Database['engine'], archive: Archive, from:
 }
 
 /** The archive's models by name: an installation that has seen others first has them under other keys. */
-async function modelsOf(tx: Sql, { embedding_models: models }: Manifest): Promise<Map<number, number>> {
+async function modelsOf(tx: Sql, { embedding_models: models, contents }: Manifest, tenant: number): Promise<Map<number, number>> {
   const keys = new Map<number, number>()
-  for (const { model_key, name, dimension } of models) {
-    await tx.query('insert into embedding_models (name, dimension) values ($1::text, $2::integer) on conflict (name, dimension) do nothing', [name, dimension])
+  const { vectors, closed_vectors: closed } = contents[tenant] ?? {}
+  for (const { model_key, name, dimension } of vectors || closed ? models : []) {
+    const [known] = await tx.query('select from embedding_models where name = $1::text and dimension = $2::integer', [name, dimension])
+    // whoever wants to make it too waits until the end
+    if (!known) await tx.query('insert into embedding_models (name, dimension) values ($1::text, $2::integer) on conflict (name, dimension) do nothing', [name, dimension])
     const [row] = await tx.query<{ model_key: number }>('select model_key from embedding_models where name = $1::text and dimension = $2::integer', [name, dimension])
     keys.set(model_key, (row as { model_key: number }).model_key)
   }

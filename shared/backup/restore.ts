@@ -77,6 +77,7 @@ async function fill(tx: Sql, engine: Database['engine'], archive: Archive, { sig
   }
   const loaded = await loadContents(tx, engine, contents, tables, { onRows, onProbes })
   const manifest = contents.manifest()
+  if (loaded.size !== manifest.tenants) throw new ArchiveError(`The archive has rows of ${loaded.size} tenants, its manifest says ${manifest.tenants}: nothing was kept.`)
   await makeIndexes()
   await analyze(tx)
   await check(tx, manifest, tables, loaded, (rows) => {
@@ -163,7 +164,7 @@ function refuseStopped(signal: AbortSignal | undefined): void {
 }
 
 /** The login may not act as one of the roles: says what to grant. */
-function mayNotAct(error: unknown): ArchiveError | undefined {
+export function mayNotAct(error: unknown): ArchiveError | undefined {
   if (!(error instanceof Error && 'code' in error && error.code === '42501')) return undefined
   return new ArchiveError(
     `The login of the restore may not do what it takes (${error.message}): run "grant soma_owner, soma_worker to <login>" as a superuser, or migrate with it to schema ${schemaVersion}.`,

@@ -66,7 +66,7 @@ export function transferDeps({ config, breakers }: Pick<Runtime, 'config' | 'bre
 /** Loaded where there is a bucket only: the SDK takes 100 ms and 20 MB. */
 async function bucketStore(bucket: string, { config, breakers }: Pick<Runtime, 'config' | 'breakers'>): Promise<BlobStore> {
   const { s3Store } = await import('../s3/index.ts')
-  return breakingStore(s3Store({ bucket, endpoint: config.S3_ENDPOINT, lock: lockOf(config.BACKUP_LOCK_DAYS) }), breakers.of('blob_store'))
+  return breakingStore(s3Store({ bucket, endpoint: config.S3_ENDPOINT, lock: lockOf(config.BACKUP_LOCK_DAYS, config.BACKUP_EVERY_HOURS) }), breakers.of('blob_store'))
 }
 
 /** Where archives are kept, a bucket or files, and what encrypts them. `store` makes no directory until something is written. @throws ConfigError where nothing is kept */

@@ -2,9 +2,9 @@ import { archiveName, type BackupKey, type BackupReport, backUp, digitsOf, keyAt
 import type { BlobStore } from '../blob/index.ts'
 import type { Database } from '../db/index.ts'
 import { type DrillOptions, type DrillReport, drill, dropScratch, faultsOf, publicKeyOf, scratches, signReport } from '../drill/index.ts'
-import { type Keep, type Kept as KeptArchive, listArchives, removable, removeArchive, soundArchives } from './retention.ts'
+import { buildable, type Keep, type Kept as KeptArchive, listArchives, removable, removeArchive, soundArchives } from './retention.ts'
 import { endRequested, provedArchives, scratchesInUse, withRun } from './runs.ts'
-import { incrementPeriod, isDue, noteSchedule } from './schedule.ts'
+import { fullFailed, incrementPeriod, isDue, noteSchedule } from './schedule.ts'
 import { type BackupKind, baseFor, forgetStates, keepState } from './states.ts'
 
 /** Where archives are kept, and what encrypts them. */
@@ -38,16 +38,16 @@ export async function runBackup(
   { signal, onProgress, kind: wanted = 'full', pace, partBytes }: BackupOptions,
 ): Promise<BackedUp> {
   const place = await store()
-  const { done } = await withRun(worker, { kind: 'backup', by }, async ({ told }) => {
+  const { done } = await withRun(worker, { kind: 'backup', by, asked: wanted === 'full' }, async ({ told }) => {
     const installation = await installationOf(worker)
-    const there = soundArchives(await listArchives(place, prefix, installation)).map(({ name }) => name)
-    const increment = wanted === 'increment' ? await baseFor(worker, 'increment', key, new Set(there)) : undefined
+    const there = await listArchives(place, prefix, installation)
+    const increment = wanted === 'increment' ? await baseFor(worker, 'increment', key, buildable(there, 'i')) : undefined
     const kind: BackupKind = increment ? 'increment' : 'full'
-    const base = increment ?? (await baseFor(worker, 'full', key, new Set(there)))
+    const base = increment ?? (await baseFor(worker, 'full', key, buildable(there, 'r')))
     const name = archiveName(new Date(), installation, base && { on: digitsOf(base.archive), as: increment ? 'i' : 'r' })
     await told({ archive: name })
-    // the embedded engine has one connection, which the backup has
-    const resumable = worker.engine !== 'pglite'
+    // the embedded engine has one connection, which the backup has; and an increment is soon written again
+    const resumable = kind === 'full' && worker.engine !== 'pglite'
     const written = await backUp(
       worker,
       { store: place, prefix: keyAt({ store: place, prefix }, name) },
@@ -62,6 +62,8 @@ export async function runBackup(
         },
       },
     )
+    const sound = soundArchives(await listArchives(place, prefix, installation)).some((one) => one.name === name)
+    if (!sound) throw new Error(`What the archive ${name} builds on was removed while it was written: it cannot be read. The next one stands by itself.`)
     const report = { name, kind, ...written }
     return { archive: name, instant: written.created_at, report: JSON.stringify(report), done: report }
   })
@@ -78,15 +80,17 @@ export async function keepBackups(deps: Backup & Policy, signal: AbortSignal): P
   const between = everyHours > 0 && incrementHours > 0 ? await incrementPeriod(worker, incrementHours, everyHours) : 0
   await noteSchedule(worker, 'backup', between > 0 ? between : everyHours)
   const full = await isDue(worker, 'backup', everyHours)
-  const kind = full ? 'full' : between > 0 && (await isDue(worker, 'increment', between)) ? 'increment' : undefined
+  const increment = between > 0 && (await isDue(worker, 'increment', between))
+  // while full ones fail, increments go on between the tries
+  const kind = full && !(increment && (await fullFailed(worker))) ? 'full' : increment ? 'increment' : undefined
   const backup = kind ? await runBackup(deps, 'schedule', { signal, kind, pace }) : null
-  // without a schedule nothing is removed either: then archives are somebody's own affair
-  if (everyHours === 0) return { backup, removed: [] }
   const place = await store()
   const installation = await installationOf(worker)
   const archives = await listArchives(place, prefix, installation)
   const removed: string[] = []
-  for (const { name } of newestFirst(removable(archives, keep, await provedArchives(worker), new Date()))) {
+  // without a schedule nothing is removed either: then archives are somebody's own affair
+  const gone = everyHours === 0 ? [] : removable(archives, keep, await provedArchives(worker), new Date())
+  for (const { name } of newestFirst(gone)) {
     if (signal.aborted) break
     await removeArchive(place, prefix, name)
     removed.push(name)

@@ -1,4 +1,4 @@
-import { ArchiveError, type Builds, digitsOf, keyAt, manifestName } from '../backup/index.ts'
+import { type Archive, ArchiveError, type BackupKey, type Builds, digitsOf, keyAt, manifestName, openArchive, type Place } from '../backup/index.ts'
 import type { BlobStore } from '../blob/index.ts'
 
 /** So many days, weeks and months keep the newest full backup of theirs; so many days keep all increments. */
@@ -59,17 +59,38 @@ export function soundArchives(archives: readonly Kept[]): Kept[] {
   return archives.filter((one) => chainOf(one, byDigits))
 }
 
-/** The newest that is of no later than that instant. @throws ArchiveError when there is none, or when several installations have some, of whom one has to be named */
-export function archiveOfTime(archives: readonly Kept[], at: Date): string {
+/** All archives of a chain are read at once, each by a connection. */
+const longestChain = 40
+/** Those on which another may build: an increment on whole ones, and what goes on with one that was broken off on that; none on a chain that is long enough. */
+export function buildable(archives: readonly Kept[], as: Builds['as']): Set<string> {
+  const byDigits = byDigitsOf(archives)
+  return new Set(archives.filter((one) => one.whole === (as === 'i') && (chainOf(one, byDigits)?.length ?? longestChain) < longestChain).map(({ name }) => name))
+}
+
+/** Those that were begun no later than that, the newest first. */
+export function archivesBefore(archives: readonly Kept[], at: Date): Kept[] {
   const whole = soundArchives(archives).filter((one) => one.whole)
   const installations = new Set(whole.map(({ installation }) => installation))
   if (installations.size > 1)
     throw new ArchiveError(
       `There are archives of ${installations.size} installations (${[...installations].join(', ')}): name one of them, as its name tells whose and of when it is.`,
     )
-  const newest = whole.findLast((one) => one.at.getTime() <= at.getTime())
-  if (!newest) throw new ArchiveError(`There is no archive of ${at.toISOString()} or before${whole[0] ? `: the oldest is ${whole[0].name}` : ''}.`)
-  return newest.name
+  const before = whole.filter((one) => one.at.getTime() <= at.getTime())
+  if (!before.length) throw new ArchiveError(`There is no archive of ${at.toISOString()} or before${whole[0] ? `: the oldest is ${whole[0].name}` : ''}.`)
+  return before.toReversed()
+}
+
+/**
+ * The newest archive that is of no later than that instant: of the only installation that has any there. A name tells when an archive was begun, and its manifest the instant that it holds, some moments later.
+ * @throws ArchiveError when there is none, or when several installations have some, of whom one has to be named
+ */
+export async function openOfTime(home: Place, key: BackupKey | undefined, at: Date): Promise<{ name: string; archive: Archive }> {
+  const candidates = archivesBefore(await listArchives(home.store, home.prefix), at)
+  for (const { name } of candidates) {
+    const archive = await openArchive({ ...home, prefix: keyAt(home, name) }, key)
+    if (Date.parse(archive.manifest.created_at) <= at.getTime()) return { name, archive }
+  }
+  throw new ArchiveError(`There is no archive of ${at.toISOString()} or before: the oldest, ${candidates.at(-1)?.name}, was begun before that and holds a later instant.`)
 }
 
 /**
@@ -77,7 +98,9 @@ export function archiveOfTime(archives: readonly Kept[], at: Date): string {
  * and the newest that a drill has restored without a fault (`proved`); and with each all that it builds on. So whatever the policy says, the last good one is never among them. A future date keeps its archive.
  */
 export function removable(archives: readonly Kept[], keep: Keep, proved: ReadonlySet<string>, now: Date): Kept[] {
-  const newestFirst = archives.filter(({ whole }) => whole).sort((a, b) => b.at.getTime() - a.at.getTime() || (a.name < b.name ? 1 : -1))
+  const newestFirst = soundArchives(archives)
+    .filter(({ whole }) => whole)
+    .sort((a, b) => b.at.getTime() - a.at.getTime() || (a.name < b.name ? 1 : -1))
   const full = newestFirst.filter(({ builds }) => builds?.as !== 'i')
   const stays = new Set<Kept>([...newestFirst.slice(0, 1), ...newestFirst.filter(({ name }) => proved.has(name)).slice(0, 1)])
   const ageOf = (one: Kept) => now.getTime() - one.at.getTime()

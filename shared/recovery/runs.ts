@@ -22,10 +22,10 @@ const keptDays = 400
  */
 export async function withRun<T extends Outcome>(
   worker: Database,
-  { kind, by, apart = false }: { kind: RunKind; by: string; apart?: boolean },
+  { kind, by, apart = false, asked = !apart }: { kind: RunKind; by: string; apart?: boolean /** It does what somebody may have asked for. */; asked?: boolean },
   work: (running: Running) => Promise<T>,
 ): Promise<T & { id: string }> {
-  const id = await claim(worker, kind, by, apart)
+  const id = await claim(worker, { kind, by, apart, asked })
   const beat = setInterval(
     () => void worker.statement(access, `update recovery_runs set alive_at = now() where run_id = $1::uuid and state = 'running'`, [id]).catch(() => {}),
     heartbeatMs,
@@ -52,7 +52,7 @@ export async function withRun<T extends Outcome>(
   }
 }
 
-function claim(worker: Database, kind: RunKind, by: string, apart: boolean): Promise<string> {
+function claim(worker: Database, { kind, by, apart, asked: takes }: { kind: RunKind; by: string; apart: boolean; asked: boolean }): Promise<string> {
   return worker.transaction(access, async (tx) => {
     await tx.query(`select pg_advisory_xact_lock(hashtextextended('soma recovery ' || current_schema() || $1::text, 0))`, [kind])
     await endSilent(tx, kind)
@@ -60,7 +60,7 @@ function claim(worker: Database, kind: RunKind, by: string, apart: boolean): Pro
       kind,
     ])
     if (other) throw new AppError('conflict', `A ${kind} is running since ${other.started_at.toISOString()}, for ${other.requested_by}: it has to end first.`)
-    const [asked] = apart
+    const [asked] = !takes
       ? []
       : await tx.query<{ run_id: string }>(
           `update recovery_runs set state = 'running', started_at = now(), alive_at = now() where run_id =

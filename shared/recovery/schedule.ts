@@ -45,14 +45,24 @@ export async function isDue(worker: Database, turn: Turn, everyHours: number): P
 /** An increment looks at every row there is: it is not to take more than this share of the time. */
 const incrementShare = 0.02
 
-/** How many hours lie between increments: those of the policy, or more where the last one took long; never more than between full ones. */
+/** How many hours lie between increments: those of the policy, or more where the last one took long; at most half of those between full ones, so that the next one tells how long it takes now. */
 export async function incrementPeriod(worker: Database, wantedHours: number, fullHours: number): Promise<number> {
   const [row] = await worker.statement<{ hours: number }>(
     { ...access, readOnly: true },
     `select extract(epoch from r.ended_at - r.started_at)::double precision / 3600 as hours from recovery_runs r
      where r.kind = 'backup' and r.state = 'succeeded' and r.report::jsonb->>'kind' = 'increment' order by r.requested_at desc limit 1`,
   )
-  return Math.min(fullHours, Math.max(wantedHours, (row?.hours ?? 0) / incrementShare))
+  return Math.min(fullHours / 2, Math.max(wantedHours, (row?.hours ?? 0) / incrementShare))
+}
+
+/** Whether the last run failed to write a full backup. */
+export async function fullFailed(worker: Database): Promise<boolean> {
+  const [row] = await worker.statement<{ failed: boolean }>(
+    { ...access, readOnly: true },
+    `select r.state = 'failed' and coalesce(r.archive, '') !~ '-i[0-9a-f]{8}$' as failed from recovery_runs r where r.kind = 'backup' and r.state in ('succeeded', 'failed') and not r.apart
+     order by r.started_at desc limit 1`,
+  )
+  return row?.failed ?? false
 }
 
 /**

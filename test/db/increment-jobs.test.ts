@@ -40,6 +40,7 @@ describeEngines(
       const then = await restorable(product())
       const first = (await backups(signal)).detail as { name: string }
       expect(first).toMatchObject({ kind: 'increment', base: full.name })
+      const between = new Date().toISOString()
       expect(await backups(signal)).toEqual(nothing)
       expect((await recoveryState(worker))[0]).toMatchObject({ kind: 'backup', ok: true, every: 3_600 })
       await product().call(caller, 'POST', '/v1/memories', { text: 'in the second increment' })
@@ -65,7 +66,7 @@ describeEngines(
       await withTarget(product().engine, async (target) => {
         const restoreAt = (at: string) => createRestore({ owner: target.local.db.owner, ...archives, from: undefined, at })(signal)
         await expect(restoreAt('2020-01-01T00:00:00Z')).rejects.toThrow('There is no archive of 2020-01-01T00:00:00.000Z or before')
-        expect(await restoreAt(instantOf(first.name))).toMatchObject({ detail: { archives: 2 } })
+        expect(await restoreAt(between)).toMatchObject({ detail: { archives: 2 } })
         expect(await restorable(target)).toEqual(then)
       })
       // the drill of what is damaged in the archive that it builds on says so, and the next backup stands by itself
@@ -79,5 +80,3 @@ describeEngines(
   },
   ['pglite', 'postgres 18'],
 )
-
-const instantOf = (name: string) => name.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6Z')

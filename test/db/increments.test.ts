@@ -92,9 +92,27 @@ describeEngines('increments', (product) => {
     expect(await increment()).toMatchObject({ kind: 'full' })
     await adminSql(product(), 'update installation set generation = generation + 1')
     expect(await increment()).toMatchObject({ kind: 'full' })
-    await adminSql(product(), `update backup_states set snapshot = '1:1:', xid = pg_current_xact_id() where archive <> ''`)
-    await adminSql(product(), `update backup_states set schema_version = 1, xid = pg_current_xact_id()`)
-    expect(await increment()).toMatchObject({ kind: 'full' })
+    const other = async (change: string) => {
+      await written(product(), store, { key: firstKey })
+      await adminSql(product(), `update backup_states set ${change}, xid = pg_current_xact_id()`)
+      return increment()
+    }
+    expect(await other(`snapshot = '1:1:'`)).toMatchObject({ kind: 'increment' })
+    expect(await other(`schema_version = 1`)).toMatchObject({ kind: 'full' })
+    expect(await other(`snapshot = '9000000000:9000000000:'`)).toMatchObject({ kind: 'full' })
+    expect(await other(`origin = '1 1'`)).toMatchObject({ kind: 'full' })
+  })
+
+  test('of a tenant whose tables were emptied sum its words anew', async () => {
+    const store = memoryStore()
+    const caller = await busyTenant(product())
+    await written(product(), store, { key: firstKey })
+    for (const table of ['memory_versions', 'closed_postings', 'closed_vectors']) await adminSql(product(), `delete from ${table} where tenant_id = ${caller.tenantId}`)
+    const increment = await written(product(), store, { kind: 'increment', key: firstKey })
+    const full = await written(product(), store, { key: firstKey })
+    const wordsOf = async (name: string) => (await openArchive(at(store, name), firstKey)).manifest.words
+    expect(await wordsOf(increment.name)).toEqual(await wordsOf(full.name))
+    expect(increment.base).not.toBeNull()
   })
 
   test('name what is damaged in an archive that they build on', async () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { archiveName, digitsOf } from '../../shared/backup/index.ts'
-import { archiveOfTime, type Keep, type KeptArchive, listArchives, removable, removeArchive } from '../../shared/recovery/index.ts'
+import { buildable, type Keep, type KeptArchive, listArchives, removable, removeArchive } from '../../shared/recovery/index.ts'
+import { archivesBefore } from '../../shared/recovery/retention.ts'
 import { memoryStore } from '../support/archives.ts'
 
 const day = 86_400_000
@@ -65,11 +66,22 @@ test('of a time: the newest of no later, with all that it builds on; and of one 
   const second = increment(new Date('2026-11-20T03:00:00Z'), first)
   const broken = archive(new Date('2026-11-20T03:30:00Z'), false)
   const all = [full, first, second, broken]
-  expect(archiveOfTime(all, new Date('2026-11-20T02:59:59Z'))).toBe(first.name)
-  expect(archiveOfTime(all, new Date('2026-12-20T00:00:00Z'))).toBe(second.name)
-  expect(archiveOfTime([full, second], new Date('2026-12-20T00:00:00Z'))).toBe(full.name)
-  expect(() => archiveOfTime(all, new Date('2026-11-20T00:59:59Z'))).toThrow(`There is no archive of 2026-11-20T00:59:59.000Z or before: the oldest is ${full.name}.`)
-  expect(() => archiveOfTime([full, { ...second, builds: undefined, installation: '00000000' }], now)).toThrow('There are archives of 2 installations (1f2e3d4c, 00000000)')
+  expect(archivesBefore(all, new Date('2026-11-20T02:59:59Z'))).toEqual([first, full])
+  expect(archivesBefore(all, new Date('2026-12-20T00:00:00Z'))).toEqual([second, first, full])
+  expect(archivesBefore([full, second], new Date('2026-12-20T00:00:00Z'))).toEqual([full])
+  expect(() => archivesBefore(all, new Date('2026-11-20T00:59:59Z'))).toThrow(`There is no archive of 2026-11-20T00:59:59.000Z or before: the oldest is ${full.name}.`)
+  expect(() => archivesBefore([full, { ...second, builds: undefined, installation: '00000000' }], now)).toThrow('There are archives of 2 installations (1f2e3d4c, 00000000)')
+})
+
+test('a chain is built on until it has forty archives; whole ones by increments, what was broken off by what goes on with it', () => {
+  const chain = [archive(new Date('2026-11-20T00:00:00Z'))]
+  for (let i = 1; i < 42; i++) chain.push(increment(new Date(Date.parse('2026-11-20T00:00:00Z') + i * 60_000), chain[i - 1] as KeptArchive))
+  expect([...buildable(chain, 'i')]).toEqual(chain.slice(0, 39).map(({ name }) => name))
+  const begun = archive(now, false)
+  expect([...buildable([...chain, begun], 'r')]).toEqual([begun.name])
+  // what has lost what it builds on is no base, and not the newest that is kept
+  expect([...buildable(chain.slice(1), 'i')]).toEqual([])
+  expect(left([archive(new Date('2026-10-01T00:00:00Z')), ...chain.slice(1, 3)], { daily: 0, weekly: 0, monthly: 0 })).toHaveLength(1)
 })
 
 test('what has no manifest goes after two days, and not before', () => {

@@ -123,7 +123,7 @@ describe.skipIf(!s3)(`objects of a bucket${s3 ? '' : ' (skipped: no TEST_S3_URL)
 
   test('what is locked stays as a version, whoever removes it, as long as it is; the manifest of an archive that is being written is not', async () => {
     const locking = await createBucket(client, true, true)
-    const store = s3Store({ bucket: locking, endpoint, lock: lockOf(1) })
+    const store = s3Store({ bucket: locking, endpoint, lock: lockOf(1, 24) })
     // one request, and several
     for (const [key, size] of [
       ['a/manifest.json', 1],

@@ -19,8 +19,9 @@ create table backup_states (
   contents jsonb not null,
   words jsonb not null,
   written_at timestamptz not null default now(),
-  -- of whoever wrote the row. A copy of the database into another cluster has other ones in xmin: then ages of rows say nothing of this archive. So does a recovery to a time before it: it has no such row
-  xid xid8 not null default pg_current_xact_id()
+  -- of whoever wrote the row, and of the database. A copy into another cluster has others: there ages of rows say nothing of this archive. A recovery to a time before it has no such row at all
+  xid xid8 not null default pg_current_xact_id(),
+  origin text not null
 );
 grant select, insert, update, delete on backup_states to soma_worker;
 `
