@@ -4,6 +4,7 @@ import { breakingPublisher, type Publisher } from '../bus/index.ts'
 import { type Config, ConfigError, kafkaConnection, type SecretName, secretHosts, withSecrets } from '../config/index.ts'
 import { assertSafeRole, assertSchema, type Database, openPostgres, type Settings } from '../db/index.ts'
 import { createEmbedder, createNextEmbedder, type Embedder } from '../embed/index.ts'
+import { createTokens, type Tokens } from '../jwt/index.ts'
 import { type Kafka, openKafka } from '../kafka/index.ts'
 import { createLimiter, createTurns, keyPrefix, type Limiter, type Turns } from '../limit/index.ts'
 import { generationReader } from '../outbox/index.ts'
@@ -33,6 +34,8 @@ export type Runtime = {
   /** Whether what is called outside of this process is there; a dependency is asked through its own. */
   breakers: Breakers
   authenticate: Authenticate
+  /** Of the issuer that JWT_ISSUER names. */
+  tokens: Tokens | undefined
   /** Counts what reads use; whoever ends the process closes it before the databases. */
   meter: ReadMeter
   signingKey: string
@@ -95,6 +98,7 @@ export function assembleRuntime(
   const kafka = brokerOf(config, log, metrics)
   const redis = redisOf(config, log)
   const breakers = breakersOf(config, log)
+  const tokens = createTokens(config, breakers)
   const publisher = kafka ? breakingPublisher(kafka.publisher, breakers.of('broker')) : more.publisher
   metrics.beforeScrape(() => setBreakers(metrics, withRedis(breakers.states(), redis)))
   return {
@@ -106,7 +110,8 @@ export function assembleRuntime(
     nextEmbedder: createNextEmbedder(config, breakers),
     vectorEngine: vectorEngineOf(config, breakers),
     breakers,
-    authenticate: createAuthenticate(config, databases.app),
+    authenticate: createAuthenticate(config, databases.app, tokens?.verify),
+    tokens,
     meter: createReadMeter(databases.app, (error) => log.warn({ err: error }, 'what reads used could not be written; the next flush tries again')),
     signingKey: more.signingKey,
     generation: generationReader(databases.worker),
