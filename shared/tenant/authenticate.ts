@@ -4,6 +4,7 @@ import type { Database } from '../db/index.ts'
 import { looksLikeToken, type VerifyToken } from '../jwt/index.ts'
 import { AppError } from '../problem/index.ts'
 import { allScopes, type Caller, defaultTenantId, tenantScopes } from './context.ts'
+import type { KeyUse } from './key-use.ts'
 import { hashSecret, parseKey } from './keys.ts'
 import { defaultLimits, type Limits, limitsOf, type OwnLimits } from './limits.ts'
 import { createLookups, type Known, type Lookup, lookedUp, scopesWithin } from './lookup.ts'
@@ -22,8 +23,8 @@ export type Authenticate = {
   offline(request: Request): Promise<Caller>
 }
 
-/** Verifies the credential of a request; `verifyToken` where tokens of an issuer are taken. @throws AppError unauthenticated, forbidden; ConfigError */
-export function createAuthenticate(config: Config, app: Database, verifyToken?: VerifyToken): Authenticate {
+/** Verifies the credential of a request; `verifyToken` where tokens of an issuer are taken, `onKeyUsed` hears of each key that was good. @throws AppError unauthenticated, forbidden; ConfigError */
+export function createAuthenticate(config: Config, app: Database, verifyToken?: VerifyToken, onKeyUsed?: KeyUse['saw']): Authenticate {
   assertRoles(config)
   const { online, offline, remember } = createLookups(app)
   const defaults = defaultLimits(config)
@@ -53,6 +54,7 @@ export function createAuthenticate(config: Config, app: Database, verifyToken?: 
     // an unknown id costs the same comparison as a wrong secret
     const same = timingSafeEqual(hashSecret(parts.secret), known?.secretHash ?? Buffer.alloc(32))
     if (!known || !same || known.expiresAt <= Date.now()) throw unauthenticated('The credential is not valid.')
+    if (lookup === online && !known.suspended) onKeyUsed?.(parts.tenantId, parts.keyId)
     return { known, actor: `key:${parts.keyId}`, of: lookedUp.key(parts.tenantId, parts.keyId) }
   }
 
