@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { decodeProtectedHeader, errors, type JWTVerifyOptions, type JWTVerifyResult, jwtVerify } from 'jose'
 import { type Breaker, type Breakers, DependencyFailure } from '../breaker/index.ts'
 import { type Config, type JwtSettings, jwtSettings } from '../config/index.ts'
 import { AppError } from '../problem/index.ts'
@@ -40,19 +40,21 @@ export function createTokens(config: Config, breakers: Breakers, times?: Times):
 
 export const issuerBreaker = (breakers: Breakers): Breaker => breakers.of('issuer', { timeoutMs: fetchTimeoutMs, retries: 1, fails: (error) => error instanceof DependencyFailure })
 
-type Verified = (token: string, options: JWTVerifyOptions) => Promise<JWTPayload>
+/** Access tokens say nothing of their type, that they are JWTs, or what RFC 9068 calls them; whatever else an issuer signs (a logout token, a proof) says so. */
+const types = ['jwt', 'at+jwt', 'application/at+jwt']
+type Verified = (token: string, options: JWTVerifyOptions) => Promise<JWTVerifyResult>
 
-async function byIssuer(token: string, keys: IssuerKeys, options: JWTVerifyOptions): Promise<JWTPayload> {
-  return (await jwtVerify(token, (header, jws) => keys.find(header, jws), options)).payload
+async function byIssuer(token: string, keys: IssuerKeys, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
+  return jwtVerify(token, (header, jws) => keys.find(header, jws), options)
 }
 
 /** With the one that fits: a file may hold the next key too, and has no names for them. */
-async function byPublicKeys(token: string, keys: readonly KeyObject[], options: JWTVerifyOptions): Promise<JWTPayload> {
+async function byPublicKeys(token: string, keys: readonly KeyObject[], options: JWTVerifyOptions): Promise<JWTVerifyResult> {
   const { alg } = decodeProtectedHeader(token)
   let refused: unknown = new errors.JWSSignatureVerificationFailed()
   for (const key of keysFor(String(alg), keys)) {
     try {
-      return (await jwtVerify(token, key, options)).payload
+      return await jwtVerify(token, key, options)
     } catch (error) {
       refused = error
       if (!(error instanceof errors.JWSSignatureVerificationFailed) && !doesNotFit(error)) throw error
@@ -66,9 +68,12 @@ function verifier(settings: JwtSettings, verified: Verified): VerifyToken {
   const options: JWTVerifyOptions = { algorithms, issuer, audience, clockTolerance: skewSeconds, requiredClaims: ['exp', 'iss', 'aud'] }
   return async function verify(token) {
     if (token.length > longestToken) throw invalidToken(`The token is longer than ${longestToken} characters.`)
-    const payload = await verified(token, options).catch((error) => {
+    const { payload, protectedHeader } = await verified(token, options).catch((error) => {
       throw refusalOf(error)
     })
+    if (!types.includes(String(protectedHeader.typ ?? 'jwt').toLowerCase())) throw invalidToken('The token is not valid here: it is no access token, by the type in its header.')
+    // without the key that it is bound to, it is in the wrong hands (RFC 7800)
+    if (payload.cnf !== undefined) throw invalidToken('The token is not valid here: it is bound to a key (its claim cnf), of which no proof is taken.')
     const claims = readClaims(payload, settings)
     if (!claims) throw invalidToken('The token names nobody: it has no claim sub.')
     return claims

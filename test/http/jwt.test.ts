@@ -1,8 +1,13 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
+import { dispatch } from '../../local/dispatch.ts'
+import { createHandlers } from '../../local/handlers.ts'
 import { createBreakers } from '../../shared/breaker/index.ts'
 import { parseConfig } from '../../shared/config/index.ts'
+import { assembleRuntime } from '../../shared/host/index.ts'
 import { createTokens } from '../../shared/jwt/index.ts'
 import { AppError } from '../../shared/problem/index.ts'
+import type { Log } from '../../shared/telemetry/index.ts'
 import { allScopes, createAuthenticate } from '../../shared/tenant/index.ts'
 import { type Answer, describeEngines } from '../support/engines.ts'
 import { forgeries, newSigner, type Signer, signedToken } from '../support/forged-tokens.ts'
@@ -122,6 +127,25 @@ describeEngines(
       expect(await takenIn('open')).toEqual(['key', 'token', 'apiToken'])
       expect(await takenIn('jwt')).toEqual(['token'])
       expect(await takenIn('token')).toEqual(['apiToken'])
+    })
+
+    test('no part of a token is logged, whatever becomes of it', async () => {
+      const { config, db } = product().local
+      const told: unknown[] = []
+      const keep = (...said: unknown[]) => void told.push(...said)
+      const log = { trace: keep, debug: keep, info: keep, warn: keep, error: keep, fatal: keep } as unknown as Log
+      // an issuer that is away is told of, too
+      const away = { ...config, JWKS_URL: 'http://127.0.0.1:9/keys', JWT_PUBLIC_KEY_PATH: undefined }
+      const tokens = [await signedToken(signer), ...(await Promise.all((await forgeries(signer)).map(({ token }) => token)))]
+      for (const settings of [config, away]) {
+        const runtime = assembleRuntime(settings, log, db, { signingKey: 'a test signing key', wake() {}, wakesSent: async () => {} })
+        const app = dispatch(createHandlers(runtime).http)
+        for (const token of tokens) await app.fetch(new Request('http://soma.test/stats', { headers: { authorization: `Bearer ${token}` } }))
+      }
+      const text = inspect(told, { depth: 20, maxStringLength: null, maxArrayLength: null })
+      expect(text).toContain("endpoint: '/stats'")
+      expect(text).toContain('a dependency fails')
+      for (const token of tokens) for (const part of token.split('.')) if (part.length > 20) expect(text).not.toContain(part)
     })
 
     test('a role that stands for no scope, or is called like one, stops the start', () => {

@@ -195,6 +195,13 @@ describeEngines(
       const answer = await call(ada, 'PATCH', `/v1/memories/${eves}`, { importance: 3 }, headers)
       expectProblem(answer, 'forbidden')
       expect(answer.text).not.toContain('eve')
+      const gone = { 'idempotency-key': 'forgotten' }
+      for (const [caller, status] of [
+        [owner, 204],
+        [ada, 403],
+        [owner, 204],
+      ] as const)
+        expect((await call(caller, 'DELETE', `/v1/memories/${eves}`, undefined, gone)).status).toBe(status)
     })
 
     test('a key of namespaces serves the guides where `default` is one of them, and no other namespace', async () => {

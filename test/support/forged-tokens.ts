@@ -86,6 +86,8 @@ export async function forgeries(by: Signer): Promise<Forgery[]> {
     { name: 'a kid as long as a book', token: signedToken(other, {}, { kid: 'k'.repeat(6_000) }), detail: /longer/ },
     { name: 'expired', token: signedToken(by, { exp: seconds() - 61 }), detail: /expired/ },
     { name: 'not yet valid', token: signedToken(by, { nbf: seconds() + 90 }), detail: /claim nbf/ },
+    ...['logout+jwt', 'dpop+jwt', 'secevent+jwt', 'JWE', ''].map((typ) => ({ name: `the type "${typ}"`, token: signedToken(by, {}, { typ }), detail: /no access token/ })),
+    { name: 'bound to a key of its bearer', token: signedToken(by, { cnf: { jkt: 'x' } }), detail: /bound to a key/ },
     { name: 'no exp', token: signedToken(by, { exp: undefined }), detail: /claim exp/ },
     ...['never', null, '9999999999', {}].map((exp) => ({ name: `the exp ${JSON.stringify(exp)}`, token: handmade(by, known, rsa(by.privateKey), { ...goodClaims(by), exp }) })),
     ...['never', {}].map((nbf) => ({ name: `the nbf ${JSON.stringify(nbf)}`, token: handmade(by, known, rsa(by.privateKey), { ...goodClaims(by), nbf }) })),

@@ -48,6 +48,7 @@ describe.each([
     await expect(verify(await signedToken(signer))).resolves.toEqual({ tenant: 'default', subject: 'ada', scopes: new Set(['memory:read', 'memory:write']) })
     const others = [{ aud: ['other', 'soma'] }, { nbf: Math.floor(Date.now() / 1000) + 30 }, { exp: Math.floor(Date.now() / 1000) - 30 }]
     for (const claims of others) expect((await verify(await signedToken(signer, claims))).subject).toBe('ada')
+    for (const typ of ['JWT', 'jwt', 'at+jwt', 'application/at+jwt']) expect((await verify(await signedToken(signer, {}, { typ }))).subject).toBe('ada')
   })
 
   test('no forged one is, and what is said of it tells nothing of the key', async () => {
