@@ -77,6 +77,6 @@ describeEngines(
       server.back()
     })
   },
-  ['pglite', 'postgres 18'],
+  undefined,
   variables,
 )
