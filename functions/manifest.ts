@@ -47,7 +47,7 @@ export const manifest: readonly ManifestRow[] = [
   http({
     name: 'tenants',
     summary: 'tenants and their API keys',
-    routes: [post('/v1/tenants'), get('/v1/tenants'), patch('/v1/tenants/:name'), post('/v1/keys'), get('/v1/keys'), del('/v1/keys/:id')],
+    routes: [post('/v1/tenants'), get('/v1/tenants'), patch('/v1/tenants/:name'), post('/v1/keys'), get('/v1/keys'), del('/v1/keys/:id'), post('/v1/keys/:id/rotate')],
     secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
   }),
   http({

@@ -82,7 +82,10 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
       }
     },
     tellWhatIsAway: () => tellWhatIsAway(runtime),
-    flushReads: runtime.meter.flush,
+    async flushReads() {
+      await runtime.keyUse.written()
+      await runtime.meter.flush()
+    },
     db: databases,
     config,
     async close() {
@@ -92,6 +95,7 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
       await runtime.kafka?.close()
       await runtime.redis?.close()
       await runtime.vectorEngine?.engine.close()
+      await runtime.keyUse.written()
       await runtime.meter.close()
       await closeDatabases(databases)
       await runtime.tracing.close()

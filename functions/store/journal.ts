@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import { isUnreachable } from '../../shared/db/index.ts'
 import { contextOf, type Env } from '../../shared/http/index.ts'
-import { isPlainAppend, requestHash } from '../../shared/memory/index.ts'
-import { type Ctx, requireScope } from '../../shared/tenant/index.ts'
+import { isPlainAppend, parseNew, requestHash } from '../../shared/memory/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../../shared/tenant/index.ts'
 import type { StoreDeps } from './deps.ts'
 
 /** What a store does when the database cannot be reached: with a journal a plain append is kept there, everything else is refused with the error there was. */
@@ -22,6 +22,7 @@ export function journalOf(c: Context<Env>, deps: StoreDeps) {
       if (!deps.journal || !isUnreachable(error)) throw error
       requireScope(ctx, 'memory:write')
       if (c.req.header('if-match') !== undefined || !isPlainAppend(body)) throw error
+      assertWithin(ctx, parseNew(body))
       const { operation, replayed } = await deps.journal.accept(ctx, { body, key, hash: requestHash('store', body), memory: id, at })
       if (replayed) c.header('idempotent-replayed', 'true')
       c.get('outcome').journalled = true

@@ -1,6 +1,6 @@
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, queryOf, readJson } from '../../shared/http/index.ts'
-import { changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey } from '../../shared/tenant/index.ts'
+import { changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey, rotateKey } from '../../shared/tenant/index.ts'
 import type { TenantsDeps } from './deps.ts'
 
 const bodyBytes = 64 * 1024
@@ -21,5 +21,6 @@ export function createTenants(deps: TenantsDeps): HttpHandler {
     await revokeKey(await contextOf(c, deps), c.req.param('id'))
     return c.body(null, 204)
   })
+  app.post('/v1/keys/:id/rotate', async (c) => c.json(await rotateKey(await contextOf(c, deps), deps.stage, c.req.param('id'), await readJson(c.req.raw, bodyBytes)), 201))
   return app
 }

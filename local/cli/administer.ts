@@ -3,7 +3,7 @@ import type { Client } from '../../shared/client/index.ts'
 import { listOutbox, outboxSummary, purgeOutbox, replayOutbox } from '../../shared/outbox/index.ts'
 import { AppError } from '../../shared/problem/index.ts'
 import { getRun, listRuns, type RunKind, requestRun } from '../../shared/recovery/index.ts'
-import { allScopes, type Ctx, changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey } from '../../shared/tenant/index.ts'
+import { allScopes, type Ctx, changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey, rotateKey } from '../../shared/tenant/index.ts'
 import type { Local } from '../adapter.ts'
 import { type Connection, connect } from './connect.ts'
 import { CommandError } from './failure.ts'
@@ -64,7 +64,12 @@ function needsTheDatabase(url: string, tenant: string): CommandError {
 
 function directly({ config }: Local, ctx: Ctx): Administration {
   return {
-    keys: { create: (key) => createKey(ctx, config.STAGE, key ?? {}), list: () => listKeys(ctx), revoke: (id) => revokeKey(ctx, id) },
+    keys: {
+      create: (key) => createKey(ctx, config.STAGE, key ?? {}),
+      list: () => listKeys(ctx),
+      revoke: (id) => revokeKey(ctx, id),
+      rotate: (id, how) => rotateKey(ctx, config.STAGE, id, how ?? {}),
+    },
     tenants: {
       create: (name) => createTenant(ctx, config.STAGE, { name }),
       list: (cursor) => listTenants(ctx, cursor),

@@ -5,6 +5,7 @@ import { type Check, embedderChecks, nodeCheck, serverChecks } from './checks.ts
 import { databaseChecks } from './database-checks.ts'
 import { engineChecks } from './engine.ts'
 import { configOf, type Globals, refuseUrl } from './globals.ts'
+import { issuerChecks } from './issuer-check.ts'
 import { answer, table } from './output.ts'
 import { type Point, productionPoints } from './production.ts'
 import { redisChecks } from './redis-checks.ts'
@@ -55,6 +56,7 @@ async function localChecks(globals: Globals): Promise<Check[]> {
       ...(await brokerChecks(config)),
       ...(await bucketChecks(config)),
       ...(await redisChecks(config)),
+      ...(await issuerChecks(config)),
       ...(await engineChecks(config)),
       ...(await databaseChecks(config, globals)),
     ]

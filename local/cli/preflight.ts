@@ -6,6 +6,7 @@ import { type Check, check, embedderChecks, nodeCheck, serverChecks } from './ch
 import { type Connection, connect } from './connect.ts'
 import { databaseChecks } from './database-checks.ts'
 import { configOf, type Globals } from './globals.ts'
+import { issuerChecks } from './issuer-check.ts'
 import { answer, count, table } from './output.ts'
 import { redisChecks } from './redis-checks.ts'
 import { roundTripChecks } from './round-trip.ts'
@@ -62,6 +63,7 @@ async function groundChecks(globals: Globals): Promise<Check[]> {
       ...(await brokerChecks(config)),
       ...(await bucketChecks(config)),
       ...(await redisChecks(config)),
+      ...(await issuerChecks(config)),
       ...(await databaseChecks(config, globals)),
     ]
   } catch (error) {

@@ -1,11 +1,12 @@
 import { topics } from '../../functions/topics.ts'
-import { type Config, kafkaConnection, milvusConnection, redisConnection } from '../../shared/config/index.ts'
+import { type Config, jwtSettings, kafkaConnection, milvusConnection, redisConnection } from '../../shared/config/index.ts'
 import { assertSafeRole, currentSchemaVersion, type Sql, schemaVersion } from '../../shared/db/index.ts'
 import { type Databases, openDatabases } from '../../shared/host/index.ts'
 import { brokerTopic, createClient, ensureTopics } from '../../shared/kafka/index.ts'
 import { recoveryState } from '../../shared/recovery/index.ts'
 import { bucketChecks } from './bucket-check.ts'
 import { quietLog } from './globals.ts'
+import { issuerChecks } from './issuer-check.ts'
 
 /** An item of the guides' production checklist. `by hand`: nothing here can see it, and the detail says what to look at. */
 export type Point = { point: number; name: string; state: 'pass' | 'fail' | 'by hand'; detail: string }
@@ -65,6 +66,7 @@ async function encryption(config: Config, databases: Databases | undefined): Pro
     ['Redis', 'a rediss:// URL', redisConnection(config) && /^rediss:/.test(config.REDIS_URL ?? '')],
     ['Milvus', 'MILVUS_TLS=1', milvusConnection(config) && config.MILVUS_TLS === '1'],
     ['the bucket', 'an https:// S3_ENDPOINT', config.BACKUP_BUCKET === undefined ? undefined : config.S3_ENDPOINT === undefined || /^https:/.test(config.S3_ENDPOINT)],
+    ['the issuer of tokens', 'an https:// JWT_ISSUER or JWKS_URL', issuerIsSafe(config)],
     ['the embedder', 'an https:// EMBEDDING_URL', config.EMBEDDING_URL === undefined ? undefined : /^https:/.test(config.EMBEDDING_URL)],
   ]
   for (const [what, remedy, safe] of others) {
@@ -72,6 +74,12 @@ async function encryption(config: Config, databases: Databases | undefined): Pro
     if (safe === false) found.bad.push(`What goes to ${what} is not encrypted: it takes ${remedy}`)
   }
   return databases ? { ...found, byHand: 'Whether callers come by TLS is decided by the load balancer before this' } : { ...found, bad: [...found.bad, ...noDatabase.bad] }
+}
+
+/** A configuration takes no other than HTTPS, but on this machine. */
+function issuerIsSafe(config: Config): boolean | undefined {
+  const { keys, issuer = '' } = jwtSettings(config) ?? {}
+  return keys === undefined || keys.from === 'pem' ? undefined : /^https:/.test(keys.from === 'url' ? keys.url : issuer)
 }
 
 async function persistence(config: Config, databases: Databases | undefined): Promise<Found> {
@@ -128,10 +136,13 @@ function observability({ METRICS_TOKEN, LOG_LEVEL }: Config): Found {
   }
 }
 
-async function access({ AUTH_MODE, CORS_ORIGINS }: Config, databases: Databases | undefined): Promise<Found> {
+async function access(config: Config, databases: Databases | undefined): Promise<Found> {
   if (!databases) return noDatabase
+  const { AUTH_MODE, CORS_ORIGINS } = config
+  const issuer = await issuerChecks(config)
   const bad = [
     ...(AUTH_MODE === 'open' ? ['AUTH_MODE is open: nobody needs a credential'] : []),
+    ...issuer.filter(({ ok }) => !ok).map(({ detail }) => detail),
     ...(CORS_ORIGINS.includes('*') ? ['CORS_ORIGINS is *: every page may ask with its visitor’s credential'] : []),
   ]
   for (const [database, role] of [
@@ -142,7 +153,7 @@ async function access({ AUTH_MODE, CORS_ORIGINS }: Config, databases: Databases 
     if (!safe.loginIsSafe) bad.push(`The login that acts as ${role} could pass by row-level security: give it one that is only a member of that role`)
   }
   return {
-    good: [`AUTH_MODE is ${AUTH_MODE}; the logins of requests and workers are bound by row-level security`],
+    good: [`AUTH_MODE is ${AUTH_MODE}; the logins of requests and workers are bound by row-level security`, ...issuer.map(({ detail }) => detail)],
     bad,
     byHand: 'Ingress, network policies and who may deploy are the platform’s',
   }

@@ -75,7 +75,7 @@ export function network(): KubeObject[] {
     policy('router', selectorOf('router'), { ingress: [{ from: [from('ingress-nginx')], ports: served }], egress: [{ to: [{ podSelector: handlers }], ports: served }] }),
     policy('handlers', handlers, { ingress: [{ from: [{ podSelector: selectorOf('router') }], ports: served }] }),
     policy('metrics', {}, { ingress: [{ from: [from('monitoring')], ports: served }] }),
-    // Postgres, Kafka and Redis in the private network; the bucket, the secrets' store and an embedding service by TLS
+    // Postgres, Kafka and Redis in the private network; the bucket, the secrets' store, an embedding service and an issuer of tokens by TLS
     policy(
       'services',
       { matchExpressions: [{ key: 'app.kubernetes.io/name', operator: 'NotIn', values: ['router'] }] },

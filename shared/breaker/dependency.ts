@@ -22,6 +22,7 @@ const words: Record<Dependency, string> = {
   blob_store: 'blob store',
   redis: 'Redis',
   vector_engine: 'vector engine',
+  issuer: 'issuer of tokens',
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What is called outside of this process and may be away, as the label of its metrics. A new one is a name here and `breakers.of(name)` where it is called. */
-export type Dependency = 'broker' | 'embedder' | 'embedder_next' | 'blob_store' | 'redis' | 'vector_engine'
+export type Dependency = 'broker' | 'embedder' | 'embedder_next' | 'blob_store' | 'redis' | 'vector_engine' | 'issuer'
 export type BreakerState = 'closed' | 'half_open' | 'open'
 
 export type BreakerSettings = {

@@ -5,7 +5,7 @@ import type { OperationOut } from '../operation/index.ts'
 import type { OutboxIn, OutboxRow, OutboxSummary, Purged, PurgeIn, Replayed, ReplayIn } from '../outbox/index.ts'
 import type { RecallIn, RecallOut } from '../recall/index.ts'
 import type { RunDetails, RunOut, RunsIn } from '../recovery/index.ts'
-import type { KeyIn, KeyOut, OwnLimitsPatch, TenantOut } from '../tenant/index.ts'
+import type { KeyIn, KeyOut, KeyRotation, OwnLimitsPatch, TenantOut } from '../tenant/index.ts'
 import type { ExportStartIn, ImportReport } from '../transfer/index.ts'
 import type { NamesPage, NamespaceOut, NamespacesIn, SessionOut, SessionsIn, Stats, UsageIn, UsageOut, UserOut, UsersIn } from '../usage/index.ts'
 import { notReached, problemOf } from './error.ts'
@@ -170,6 +170,7 @@ export function createClient(options: ClientOptions = {}) {
       create: (key: z.input<typeof KeyIn> = {}) => send<KeyOut>('POST', '/v1/keys', key),
       list: () => send<Page<KeyOut>>('GET', '/v1/keys'),
       revoke: (id: string) => send<void>('DELETE', `/v1/keys/${part(id)}`),
+      rotate: (id: string, how: z.input<typeof KeyRotation> = {}) => send<KeyOut>('POST', `/v1/keys/${part(id)}/rotate`, how),
     },
   }
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { backupVariables, type Schedules, schedules } from './backup.ts'
+import { jwtProblems, jwtVariables, jwtWarnings } from './jwt.ts'
 import { kafkaProblems, kafkaVariables, kafkaWarnings } from './kafka.ts'
 import { limitVariables } from './limits.ts'
 import { milvusProblems, milvusVariables, milvusWarnings } from './milvus.ts'
@@ -7,6 +8,7 @@ import { readOlderNames } from './older-names.ts'
 import { redisProblems, redisVariables } from './redis.ts'
 import { traceVariables } from './tracing.ts'
 
+export { isSafeUrl, type JwtKeys, type JwtSettings, jwtSettings } from './jwt.ts'
 export { type KafkaConnection, kafkaConnection } from './kafka.ts'
 export { parseRate, type Rate, rateForm, rateTakes } from './limits.ts'
 export { type MilvusConnection, milvusConnection } from './milvus.ts'
@@ -56,9 +58,17 @@ const variables = z.object({
   EMBEDDING_NEXT_MAX_CHARACTERS: count(100, 1_000_000).optional(),
   EMBEDDING_NEXT_CONTEXT: z.enum(['previous-turn', 'none']).optional(),
   REEMBED_PER_SECOND: count(1, 100_000).default(100),
-  AUTH_MODE: z.enum(['open', 'token', 'mixed']).optional(),
+  AUTH_MODE: z.enum(['open', 'token', 'jwt', 'mixed']).optional(),
   AUTH_OPEN_IN_CONTAINER: z.enum(['0', '1']).default('0'),
   SOMA_API_TOKEN: z.string().min(8).optional(),
+  JWT_ISSUER: jwtVariables.JWT_ISSUER,
+  JWT_AUDIENCE: jwtVariables.JWT_AUDIENCE,
+  JWKS_URL: jwtVariables.JWKS_URL,
+  JWT_PUBLIC_KEY_PATH: jwtVariables.JWT_PUBLIC_KEY_PATH,
+  JWT_TENANT_CLAIM: jwtVariables.JWT_TENANT_CLAIM,
+  JWT_SCOPE_CLAIM: jwtVariables.JWT_SCOPE_CLAIM,
+  JWT_ROLE_SCOPES: jwtVariables.JWT_ROLE_SCOPES,
+  JWT_CLOCK_SKEW_SECONDS: jwtVariables.JWT_CLOCK_SKEW_SECONDS,
   SIGNING_KEY: z.string().min(16).optional(),
   METRICS_TOKEN: z.string().min(8).optional(),
   METRICS_NAMESPACE: z
@@ -123,7 +133,7 @@ const variables = z.object({
 
 export type Config = z.infer<typeof variables> &
   Schedules & {
-    AUTH_MODE: 'open' | 'token' | 'mixed'
+    AUTH_MODE: 'open' | 'token' | 'jwt' | 'mixed'
     /** Secrets to be fetched at init: variable → ARN. */
     secretArns: Partial<Record<SecretName, string>>
     /** Handler name → the deployed function's name. */
@@ -148,7 +158,7 @@ const secretNames = [
 ] as const
 export type SecretName = (typeof secretNames)[number]
 /** Agreed names that this version does not act on yet: said aloud, never silently dropped. */
-const notYet = ['OPA_URL', 'JWKS_URL', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_PUBLIC_KEY_PATH']
+const notYet = ['OPA_URL']
 const loopback = new Set(['127.0.0.1', 'localhost', '::1'])
 
 export class ConfigError extends Error {
@@ -191,7 +201,7 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
     throw new ConfigError('EMBEDDER_NEXT got "http": it needs EMBEDDING_NEXT_URL and EMBEDDING_NEXT_MODEL.')
   if (values.EMBEDDER_NEXT === 'bedrock' && !(values.EMBEDDING_NEXT_MODEL && values.AWS_REGION))
     throw new ConfigError('EMBEDDER_NEXT got "bedrock": it needs EMBEDDING_NEXT_MODEL and AWS_REGION.')
-  const problems = [...kafkaProblems(values, given), ...redisProblems(values), ...milvusProblems(values)]
+  const problems = [...kafkaProblems(values, given), ...redisProblems(values), ...milvusProblems(values), ...jwtProblems(values, mode)]
   if (problems.length) throw new ConfigError(`The configuration is wrong.\n${problems.join('\n')}`)
   const secretArns = Object.fromEntries(secretNames.flatMap((name) => (given[`${name}_SECRET_ARN`] ? [[name, given[`${name}_SECRET_ARN`]]] : [])))
   const functionNames = Object.fromEntries(
@@ -201,6 +211,7 @@ export function parseConfig(environment: Record<string, string | undefined>): Co
     ...older.warnings,
     ...kafkaWarnings(values, given),
     ...milvusWarnings(values, given),
+    ...jwtWarnings(values, mode, given),
     ...(values.JOURNAL_DIR && !values.BACKUP_BUCKET && values.STAGE !== 'local'
       ? ['JOURNAL_DIR is set without BACKUP_BUCKET: what is finished goes to backups in SOMA_DATA_DIR, which must be a durable disk too.']
       : []),

@@ -29,6 +29,7 @@ import { sql as wordCounts } from './migrations/0026-word-counts.ts'
 import { sql as vectorsByKey } from './migrations/0027-vectors-by-key.ts'
 import { sql as recovery } from './migrations/0028-recovery.ts'
 import { sql as backupStates } from './migrations/0029-backup-states.ts'
+import { sql as identity } from './migrations/0030-identity.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -61,6 +62,7 @@ export const migrations = [
   vectorsByKey,
   recovery,
   backupStates,
+  identity,
 ] as const
 export const schemaVersion = migrations.length
 

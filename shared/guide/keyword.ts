@@ -1,7 +1,7 @@
 import type { Sql } from '../db/index.ts'
 import { params } from '../filter/index.ts'
 import { presentAt } from '../memory/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { requiredTerms } from '../text/index.ts'
 import { termMatcher } from './matcher.ts'
 import { namespaceKeyOf } from './namespace.ts'
@@ -21,6 +21,7 @@ type Search = { tx: Sql; tenantId: number; namespaceKey: number; type: GuideKeyw
  */
 export async function keywordSearch(ctx: Ctx, body: unknown): Promise<{ results: Payload[]; complete: boolean }> {
   requireScope(ctx, 'memory:read')
+  assertWithin(ctx, { namespace: 'default' })
   const { term, exact, case_sensitive: caseSensitive, top_k: top, type } = GuideKeyword.parse(body)
   const groups = requiredTerms(term, exact)
   return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, async (tx) => {

@@ -1,7 +1,7 @@
 import type { Sql } from '../db/index.ts'
 import { Coord, forgetMemory, type MemoryOut, type MemoryRow, memoryColumns, memoryOf, notExpired } from '../memory/index.ts'
 import { AppError } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { namespaceKeyOf } from './namespace.ts'
 import { GuideMemory } from './schema.ts'
 import { type GuideStored, storeAt } from './store.ts'
@@ -22,6 +22,7 @@ export async function memoryAt(ctx: Ctx, coord: string): Promise<MemoryOut> {
   const place = coordOf(coord)
   const row = await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, (tx) => selectAt(tx, ctx.tenantId, place))
   if (!row) throw notThere()
+  assertWithin(ctx, row)
   return memoryOf(row)
 }
 

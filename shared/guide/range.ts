@@ -1,5 +1,5 @@
 import { presentAt, readCursor, signCursor } from '../memory/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { namespaceKeyOf } from './namespace.ts'
 import { GuideRange } from './schema.ts'
 
@@ -13,6 +13,7 @@ export const rangeWindow = 20_000
  */
 export async function coordsInRange(ctx: Ctx, query: unknown): Promise<{ coords: number[][]; next_cursor: string | null }> {
   requireScope(ctx, 'memory:read')
+  assertWithin(ctx, { namespace: 'default' })
   const { limit, cursor, ...box } = GuideRange.parse(query)
   const min = numbersOf(box.min)
   const max = numbersOf(box.max)

@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { type Config, kafkaConnection, milvusConnection, redisConnection } from '../config/index.ts'
+import { type Config, jwtSettings, kafkaConnection, milvusConnection, redisConnection } from '../config/index.ts'
 
 /** Where this process is configured to speak TLS; `dependency` as /health names it. PostgreSQL wants to be asked for TLS first. */
 export type TlsEndpoint = { dependency: string; host: string; port: number; postgres?: true }
@@ -26,6 +26,8 @@ export function tlsEndpoints(config: Config): TlsEndpoint[] {
   const milvus = milvusConnection(config)
   if (milvus?.tls) found.push({ dependency: 'vector_engine', host: milvus.host, port: milvus.port })
   if (config.EMBEDDER === 'http') https('embedder', config.EMBEDDING_URL)
+  const tokens = jwtSettings(config)
+  if (tokens && tokens.keys.from !== 'pem') https('issuer', tokens.keys.from === 'url' ? tokens.keys.url : tokens.issuer)
   if (config.BACKUP_BUCKET) https('blob_store', config.S3_ENDPOINT)
   return found
 }

@@ -13,7 +13,7 @@ const embedderHints = {
 
 /** What this process is configured to call beside its database. */
 export function dependablesOf(runtime: Runtime): Dependable[] {
-  const { config, kafka, breakers, embedder, vectorEngine } = runtime
+  const { config, kafka, breakers, embedder, vectorEngine, tokens } = runtime
   const found: Dependable[] = []
   if (kafka) {
     const topic = brokerTopic(memoryEventsTopic, config.KAFKA_MEMORY_EVENTS_TOPIC)
@@ -36,6 +36,7 @@ export function dependablesOf(runtime: Runtime): Dependable[] {
     const ask = async () => (await backupDeps(runtime).store()).list('is-the-bucket-there')
     found.push({ dependency: 'blob_store', breaker: breakers.of('blob_store'), ask, hint: 'BACKUP_BUCKET, S3_ENDPOINT, AWS_REGION and the AWS credentials' })
   }
+  if (tokens?.ask) found.push({ dependency: 'issuer', breaker: breakers.of('issuer'), ask: tokens.ask, hint: 'JWT_ISSUER and JWKS_URL' })
   return found
 }
 

@@ -5,12 +5,13 @@ import { breakingPublisher, type Publisher } from '../bus/index.ts'
 import { type Config, ConfigError, kafkaConnection, type SecretName, secretHosts, withSecrets } from '../config/index.ts'
 import { assertSafeRole, assertSchema, type Database, openPostgres, type Settings } from '../db/index.ts'
 import { createEmbedder, createNextEmbedder, type Embedder } from '../embed/index.ts'
+import { createTokens, type Tokens } from '../jwt/index.ts'
 import { type Kafka, openKafka } from '../kafka/index.ts'
 import { createLimiter, createTurns, keyPrefix, type Limiter, type Turns } from '../limit/index.ts'
 import { generationReader } from '../outbox/index.ts'
 import type { Redis } from '../redis/index.ts'
 import { createLog, createMetrics, type Log, type Metrics, setBreakers } from '../telemetry/index.ts'
-import { type Authenticate, createAuthenticate, defaultLimits } from '../tenant/index.ts'
+import { type Authenticate, createAuthenticate, createKeyUse, defaultLimits, type KeyUse } from '../tenant/index.ts'
 import { noTracing, type Tracing } from '../trace/index.ts'
 import { createReadMeter, type ReadMeter } from '../usage/index.ts'
 import type { Engine } from '../vector/index.ts'
@@ -34,6 +35,10 @@ export type Runtime = {
   /** Whether what is called outside of this process is there; a dependency is asked through its own. */
   breakers: Breakers
   authenticate: Authenticate
+  /** Of the issuer that JWT_ISSUER names. */
+  tokens: Tokens | undefined
+  /** Writes when keys were used; whoever ends the process waits for it before the databases. */
+  keyUse: KeyUse
   /** Counts what reads use; whoever ends the process closes it before the databases. */
   meter: ReadMeter
   signingKey: string
@@ -96,6 +101,8 @@ export function assembleRuntime(
   const kafka = brokerOf(config, log, metrics)
   const redis = redisOf(config, log)
   const breakers = breakersOf(config, log)
+  const tokens = createTokens(config, breakers)
+  const keyUse = createKeyUse(databases.app, (error) => log.warn({ err: error }, 'when a key was used could not be written; its next use tries again'))
   const publisher = kafka ? breakingPublisher(kafka.publisher, breakers.of('broker')) : more.publisher
   metrics.beforeScrape(() => setBreakers(metrics, withRedis(breakers.states(), redis)))
   return {
@@ -107,7 +114,9 @@ export function assembleRuntime(
     nextEmbedder: createNextEmbedder(config, breakers),
     vectorEngine: vectorEngineOf(config, breakers),
     breakers,
-    authenticate: createAuthenticate(config, databases.app),
+    authenticate: createAuthenticate(config, databases.app, tokens?.verify, keyUse.saw),
+    tokens,
+    keyUse,
     meter: createReadMeter(databases.app, (error) => log.warn({ err: error }, 'what reads used could not be written; the next flush tries again')),
     signingKey: more.signingKey,
     generation: generationReader(databases.worker),

@@ -7,8 +7,9 @@ import type { Limiter, Taken, Turns } from '../limit/index.ts'
 import { AppError, type FieldError } from '../problem/index.ts'
 import { rateLimitFields, type Standing } from '../quota/index.ts'
 import type { Log, Metrics } from '../telemetry/index.ts'
-import { type Authenticate, type Ctx, requireScope } from '../tenant/index.ts'
+import { type Authenticate, assertUnlimited, type Ctx, requireScope } from '../tenant/index.ts'
 import { currentTraceparent, type Span, saneTraceparent, traced, traceIdOf } from '../trace/index.ts'
+import { holdsReach } from './limited-keys.ts'
 import { asAppError, problemResponse } from './problem-response.ts'
 import { asAnswered, asReceived } from './server-span.ts'
 
@@ -84,6 +85,7 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
 export async function contextOf(c: Context<Env>, deps: Omit<HttpDeps, 'authenticate'> & { authenticate: Authenticate['offline'] }, { streams = false } = {}): Promise<Ctx> {
   const caller = await deps.authenticate(c.req.raw)
   c.get('outcome').tenant = caller.tenant
+  if (!holdsReach(c.req.method, routeOf(c))) assertUnlimited(caller)
   take(c, await deps.limiter.request(caller))
   // no operation that writes or reads a body takes parameters: one that was meant to narrow it is never ignored
   if (c.req.method !== 'GET' && c.req.method !== 'HEAD') queryOf(c, [])

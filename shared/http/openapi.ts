@@ -21,7 +21,12 @@ export function openApiDocument(): Record<string, unknown> {
     paths,
     components: {
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'A key or an API token. In open mode (AUTH_MODE=open) a call without one acts for the tenant "default".' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'An API key, the API token, or an access token (JWT) of the OpenID Connect issuer that is configured: its claims name the tenant and the scopes. In open mode (AUTH_MODE=open) a call without one acts for the tenant "default".',
+        },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same, in another header.' },
       },
       parameters,

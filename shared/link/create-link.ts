@@ -3,7 +3,7 @@ import { type Call, finishedCall, presentAt, requestHash, uuidv7 } from '../memo
 import { AppError, type FieldError } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { recordChange } from './record-change.ts'
-import { type LinkRow, linkOf, selectLink } from './rows.ts'
+import { assertEndsWithin, type LinkRow, linkOf, selectLink } from './rows.ts'
 import { LinkIn, type LinkOut } from './schema.ts'
 
 /** `link` is its id alone when a repeated call finds that the link it made is gone. */
@@ -22,10 +22,12 @@ export async function createLink(ctx: Ctx, body: unknown, idempotencyKey?: strin
     if (finished) {
       const { id } = finished.result as { id: string }
       const row = await selectLink(tx, ctx.tenantId, id)
+      if (row) await assertEndsWithin(tx, ctx, row)
       const made = { weight: input.weight, ...(input.metadata ? { metadata: input.metadata } : {}) }
       return { status: finished.status as 200 | 201, replayed: true, link: row ? { ...linkOf(row), ...made } : { id } }
     }
     const { from, to } = await lockEnds(tx, ctx.tenantId, input)
+    await assertEndsWithin(tx, ctx, { from_id: from.id, to_id: to.id })
     const row = (await recordChange<LinkRow & { status: 200 | 201 }>(tx, ctx, {
       type: 'linked',
       call,

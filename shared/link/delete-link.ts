@@ -2,7 +2,7 @@ import { type Call, finishedCall, requestHash } from '../memory/index.ts'
 import { AppError } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { recordChange } from './record-change.ts'
-import { linkId } from './rows.ts'
+import { assertEndsWithin, linkId, selectLink } from './rows.ts'
 
 /** Removes a link; the memories stay. @throws AppError forbidden, not_found, idempotency_* */
 export async function deleteLink(ctx: Ctx, id: string, idempotencyKey?: string): Promise<{ replayed: boolean }> {
@@ -11,6 +11,8 @@ export async function deleteLink(ctx: Ctx, id: string, idempotencyKey?: string):
   const call: Call = { key: idempotencyKey, hash: requestHash(`unlink ${known}`, null) }
   return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, async (tx) => {
     if (await finishedCall(tx, ctx, call)) return { replayed: true }
+    const link = ctx.reach && (await selectLink(tx, ctx.tenantId, known))
+    if (link) await assertEndsWithin(tx, ctx, link)
     const row = await recordChange(tx, ctx, {
       type: 'unlinked',
       call,

@@ -2,7 +2,7 @@ import type { Sql } from '../db/index.ts'
 import { params } from '../filter/index.ts'
 import { memoryId, presentAt } from '../memory/index.ts'
 import { AppError, invalidField } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { type Step, selectPresent, selectSteps } from './rows.ts'
 import { type Neighbors, NeighborsIn } from './schema.ts'
 
@@ -20,6 +20,7 @@ export async function neighbors(ctx: Ctx, id: string, query: unknown = {}): Prom
   return ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, async (tx) => {
     const [start] = await selectPresent(tx, ctx.tenantId, [memoryId(id)])
     if (!start) throw new AppError('not_found', 'There is no present memory with this id.')
+    assertWithin(ctx, start)
     let seen = [Number(start.memory_key)]
     const found: (Step & { hops: number })[] = []
     for (let hop = 1, frontier = seen; hop <= hops && frontier.length && found.length < limit; hop++) {
@@ -28,7 +29,9 @@ export async function neighbors(ctx: Ctx, id: string, query: unknown = {}): Prom
       seen = [...seen, ...frontier]
       found.push(...steps.map((step) => ({ ...step, hops: hop })))
     }
+    // a hop goes on from what the one before has found, so all that was passed is here
     const walked = await selectSteps(tx, ctx.tenantId, found, new Map([[Number(start.memory_key), start.id]]))
+    for (const { memory } of walked) assertWithin(ctx, memory)
     return { items: walked.map((one, i) => ({ ...one, hops: (found[i] as { hops: number }).hops })) }
   })
 }

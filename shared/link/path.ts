@@ -1,7 +1,7 @@
 import type { Sql } from '../db/index.ts'
 import { type MemoryRow, memoryOf, presentAt } from '../memory/index.ts'
 import { AppError } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { cheapestPath, type Edge, type Expand } from './cheapest-path.ts'
 import { selectPresent, selectSteps } from './rows.ts'
 import { PathIn, type PathOut } from './schema.ts'
@@ -18,11 +18,13 @@ export async function path(ctx: Ctx, query: unknown): Promise<PathOut> {
     const ends = await selectPresent(tx, ctx.tenantId, [from, to])
     const [start, end] = [from, to].map((id) => ends.find((row) => row.id === id))
     if (!start || !end) throw notPresent([...(start ? [] : ['/from']), ...(end ? [] : ['/to'])])
+    for (const one of ends) assertWithin(ctx, one)
     if (from === to) return { path: [memoryOf(start)], links: [], cost: 0 }
     const found = await cheapestPath(keyOf(start), keyOf(end), maxHops, expandBy(tx, ctx.tenantId, type))
     if (!found) return { path: [] }
     const steps = found.steps.map((step) => ({ ...step, next: step.to }))
     const walked = await selectSteps(tx, ctx.tenantId, steps, new Map([[keyOf(start), start.id]]))
+    for (const { memory } of walked) assertWithin(ctx, memory)
     return { path: [memoryOf(start), ...walked.map((one) => one.memory)], links: walked.map((one) => one.link), cost: found.cost }
   })
 }

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { Sql } from '../db/index.ts'
 import { type MemoryOut, type MemoryRow, memoryColumns, memoryOf, presentAt } from '../memory/index.ts'
 import { AppError } from '../problem/index.ts'
+import { assertWithin, type Ctx, type Place } from '../tenant/index.ts'
 import type { LinkOut } from './schema.ts'
 
 export type LinkRow = { id: string; from_id: string; to_id: string; type: string; weight: number; metadata: Record<string, unknown>; created_at: Date }
@@ -25,6 +26,16 @@ export async function selectLink(tx: Sql, tenantId: number, id: string): Promise
     [tenantId, id],
   )
   return row
+}
+
+/** A limited key links what it may reach, from end to end. @throws AppError forbidden */
+export async function assertEndsWithin(tx: Sql, ctx: Ctx, { from_id, to_id }: Pick<LinkRow, 'from_id' | 'to_id'>): Promise<void> {
+  if (!ctx.reach) return
+  const ends = await tx.query<Place>(
+    'select m.namespace, m.user_id, m.agent_id, m.app_id, m.run_id, m.session_id from memories m where m.tenant_id = $1::integer and m.id = any ($2::uuid[])',
+    [ctx.tenantId, [from_id, to_id]],
+  )
+  for (const end of ends) assertWithin(ctx, end)
 }
 
 /** Those of these memories from which a walk may begin or at which it may end. */

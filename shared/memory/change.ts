@@ -1,5 +1,6 @@
+import { type Sql, singly } from '../db/index.ts'
 import { AppError, type ProblemCode } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, type Place, requireScope } from '../tenant/index.ts'
 import { memoryId, selectMemory } from './get.ts'
 import { prepareVersion, textOfPayload } from './prepare.ts'
 import { memoryOf } from './rows.ts'
@@ -23,10 +24,14 @@ export async function patchMemory(
     const finished = (await finishedCall(tx, ctx, call))?.result as [StoredItem] | undefined
     if (finished) {
       const memory = await storedVersion(tx, ctx, known, finished[0].version)
-      if (memory) return { memory, replayed: true }
+      if (memory) {
+        assertWithin(ctx, memory)
+        return { memory, replayed: true }
+      }
     }
     const row = await selectMemory(tx, ctx.tenantId, known, 'for update')
     if (!row) throw new AppError('not_found', 'There is no memory with this id.')
+    assertWithin(ctx, row)
     if (options.ifVersion !== undefined && options.ifVersion !== row.version) throw staleVersion(row.version)
     const merged = merge(memoryOf(row), patch)
     const answer = await storeItems(tx, ctx, [prepareVersion(merged, row.memory_key)], call, { action: 'memory.patch', bulk: false })
@@ -42,16 +47,30 @@ export async function forgetMemory(ctx: Ctx, id: string, options: { ifVersion?: 
   requireScope(ctx, 'memory:delete')
   const known = memoryId(id)
   const call: Call = { key: options.idempotencyKey, hash: requestHash(`forget ${known} ${options.ifVersion}`, null) }
-  const [row] = await ctx.app.statement<{ answer: { problem?: ProblemCode; version?: number; replayed?: Replay } }>(
-    { role: 'soma_app', tenantId: ctx.tenantId },
-    'select forget_memory($1::integer, $2::uuid, $3::integer, $4::jsonb) as answer',
-    [ctx.tenantId, known, options.ifVersion ?? null, callOf(ctx, call, { action: 'memory.forget' })],
-  )
-  const answer = row?.answer ?? {}
+  const access = { role: 'soma_app', tenantId: ctx.tenantId } as const
+  const forget = async (sql: Sql): Promise<ForgetAnswer> => {
+    const values = [ctx.tenantId, known, options.ifVersion ?? null, callOf(ctx, call, { action: 'memory.forget' })]
+    const [row] = await sql.query<{ answer: ForgetAnswer }>('select forget_memory($1::integer, $2::uuid, $3::integer, $4::jsonb) as answer', values)
+    return row?.answer ?? {}
+  }
+  // only a limited key has to look first
+  const answer = await (ctx.reach ? ctx.app.transaction(access, (tx) => withinThen(tx, ctx, known, forget)) : forget(singly(ctx.app, access)))
   if (answer.problem === 'not_found') throw new AppError('not_found', 'There is no memory with this id.')
   if (answer.problem === 'precondition_failed') throw staleVersion(answer.version as number)
   if (answer.problem) throw idempotencyProblem(answer.problem)
   return { replayed: answer.replayed !== undefined }
+}
+
+type ForgetAnswer = { problem?: ProblemCode; version?: number; replayed?: Replay }
+
+async function withinThen<T>(tx: Sql, ctx: Ctx, id: string, work: (tx: Sql) => Promise<T>): Promise<T> {
+  const row = await selectMemory(tx, ctx.tenantId, id, 'for update')
+  // one that is forgotten already may be answered from an idempotency record
+  const [last] = row
+    ? [row]
+    : await tx.query<Place>('select v.* from memory_versions v where v.tenant_id = $1::integer and v.id = $2::uuid order by v.version desc limit 1', [ctx.tenantId, id])
+  if (last) assertWithin(ctx, last)
+  return work(tx)
 }
 
 function staleVersion(version: number): AppError {

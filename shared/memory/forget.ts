@@ -3,9 +3,9 @@ import type { Sql } from '../db/index.ts'
 import { FilterIn, params } from '../filter/index.ts'
 import { createOperation } from '../operation/index.ts'
 import { AppError, invalidField } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { readCursor, signCursor } from './cursor.ts'
-import { conditionsOf, type Selection, selectionOf } from './list.ts'
+import { conditionsOf, placeOf, type Selection, selectionOf } from './list.ts'
 import { Namespace, scopeIds, scopeNames } from './schema.ts'
 import { type Call, callOf, finishedCall, recordCall, requestHash } from './write.ts'
 
@@ -41,6 +41,7 @@ export async function forgetMatching(ctx: Ctx, body: unknown, idempotencyKey?: s
   requireScope(ctx, 'memory:delete')
   const { dry_run: _dryRun, confirm, ...query } = ForgetIn.parse(body)
   const selection = selectionOf(query)
+  assertWithin(ctx, placeOf(selection))
   const access = { role: 'soma_app', tenantId: ctx.tenantId } as const
   if (confirm === undefined) {
     const { count, hash } = await ctx.app.transaction({ ...access, readOnly: true }, (tx) => match(tx, ctx, selection, 'count'))

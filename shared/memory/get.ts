@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { type Sql, singly } from '../db/index.ts'
 import { AppError } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { readCursor, signCursor } from './cursor.ts'
 import { settleInstant } from './instant.ts'
 import { type MemoryRow, memoriesAt, memoryColumns, memoryOf, notExpired, notExpiredAt } from './rows.ts'
@@ -22,6 +22,7 @@ export async function getMemory(ctx: Ctx, id: string, asOf?: string): Promise<Me
   const sql = singly(ctx.app, { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true })
   const row = asOf === undefined ? await selectMemory(sql, ctx.tenantId, known) : await selectMemoryAt(sql, ctx.tenantId, known, asOf)
   if (!row) throw new AppError('not_found', asOf === undefined ? 'There is no memory with this id.' : 'There was no memory with this id then.')
+  assertWithin(ctx, row)
   return memoryOf(row)
 }
 
@@ -69,6 +70,8 @@ export async function memoryHistory(
     ),
   )
   if (!rows.length && after === 0) throw new AppError('not_found', 'There is no memory with this id.')
+  // each version has scope ids of its own: a coord may be stored anew by somebody else
+  for (const row of rows) assertWithin(ctx, row)
   const items = rows.slice(0, 100).map((row) => ({ ...memoryOf(row), state: row.state, closed_at: row.closed_at?.toISOString() ?? null }))
   return { items, next_cursor: rows.length > 100 ? signCursor(ctx, bound, [items.at(-1)?.version]) : null }
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { compileFilter, type Filter, FilterIn, params, parseFilter, requiredValues } from '../filter/index.ts'
 import { AppError } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, type Place, requireScope } from '../tenant/index.ts'
 import { readCursor, signCursor } from './cursor.ts'
 import { Instant, settleInstant } from './instant.ts'
 import { type MemoryRow, memoryColumns, memoryOf, presentAt, sourcesAt } from './rows.ts'
@@ -48,6 +48,9 @@ export function selectionOf(input: { namespace: string; filters?: unknown } & Sc
   return { namespace: input.namespace, ids, filter }
 }
 
+/** What a selection names, as a limited key is held to it. */
+export const placeOf = ({ namespace, ids }: Selection): Place => ({ ...ids, namespace })
+
 /** The conditions of a selection on memories as `m`, beyond the tenant and the keys of namespace and user; `past` where m may be a closed version. */
 export function conditionsOf(selection: Selection, p: ReturnType<typeof params>, past = false): string[] {
   const scope = scopeNames.filter((name) => name !== 'user_id' && selection.ids[name] !== undefined).map((name) => `m.${name} = ${p.add(selection.ids[name], 'text')}`)
@@ -59,6 +62,7 @@ export async function listMemories(ctx: Ctx, body: unknown): Promise<{ items: Me
   requireScope(ctx, 'memory:read')
   const { limit, cursor, order_by: order, ...query } = ListIn.parse(body)
   const selection = selectionOf(query)
+  assertWithin(ctx, placeOf(selection))
   const position = cursor === undefined ? undefined : (readCursor(ctx, [order, query], cursor) as [string, string])
   await settleInstant(ctx, query.as_of)
   const p = params([ctx.tenantId])

@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { itemProblemOf, singly } from '../db/index.ts'
+import { itemProblemOf, type Sql, singly } from '../db/index.ts'
 import { AppError, type FieldError, invalidField, type ProblemCode, problems } from '../problem/index.ts'
 import { type Ctx, requireScope } from '../tenant/index.ts'
 import { type PreparedItem, prepareNew } from './prepare.ts'
@@ -27,8 +27,11 @@ export async function storeMemory(ctx: Ctx, body: unknown, idempotencyKey?: stri
   const item = prepareNew(input, 0, given.at ?? new Date(), given.id)
   const call: Call = { key: idempotencyKey, hash: requestHash('store', body) }
   try {
-    const sql = singly(ctx.app, { role: 'soma_app', tenantId: ctx.tenantId })
-    const answer = await storeItems(sql, ctx, [item], call, { action: 'memory.store', bulk: false })
+    const access = { role: 'soma_app', tenantId: ctx.tenantId } as const
+    const sql = singly(ctx.app, access)
+    const store = (tx: Sql) => storeItems(tx, ctx, [item], call, { action: 'memory.store', bulk: false })
+    // what a limited key may not replace is known afterwards, and taken back
+    const answer = await (ctx.reach ? ctx.app.transaction(access, store) : store(sql))
     if ('replayed' in answer) {
       const [{ id, version } = { id: '', version: 0 }] = answer.replayed.result as { id: string; version: number }[]
       const memory = (await storedVersion(sql, ctx, id, version)) ?? { id, version }

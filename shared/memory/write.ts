@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Sql } from '../db/index.ts'
 import { AppError, type ProblemCode } from '../problem/index.ts'
-import type { Ctx } from '../tenant/index.ts'
+import { assertWithin, type Ctx, type Place } from '../tenant/index.ts'
 import type { PreparedItem } from './prepare.ts'
 
 export type StoredItem = {
@@ -41,6 +41,7 @@ export async function storeItems(
   call: Call,
   more: { action: string; bulk: boolean },
 ): Promise<{ results: StoredItem[] } | { replayed: Replay }> {
+  for (const { row } of items) assertWithin(ctx, row as unknown as Place)
   const places: number[] = []
   const terms: string[] = []
   const frequencies: number[] = []
@@ -67,7 +68,22 @@ export async function storeItems(
   const answer = (row as { answer: Answer }).answer
   if (answer.problem) throw idempotencyProblem(answer.problem)
   if (answer.replayed) return { replayed: answer.replayed }
-  return { results: answer.results ?? [] }
+  const results = answer.results ?? []
+  if (ctx.reach) await assertReplaced(tx, ctx, items, results)
+  return { results }
+}
+
+/** What a limited key replaced, at a coord or by superseding it, has to be within its reach too; the transaction ends when it is not. @throws AppError forbidden */
+async function assertReplaced(tx: Sql, ctx: Ctx, items: PreparedItem[], results: StoredItem[]): Promise<void> {
+  const updated = results.filter(({ status, version }) => status === 'updated' && version > 1)
+  const superseded = items.flatMap(({ row }) => (row.supersedes && row.target_key === undefined ? [row.supersedes] : []))
+  const columns = 'm.namespace, m.user_id, m.agent_id, m.app_id, m.run_id, m.session_id'
+  const places = await tx.query<Place>(
+    `select ${columns} from memory_versions m join unnest($2::uuid[], $3::integer[]) w (id, version) on w.id = m.id and w.version = m.version + 1 where m.tenant_id = $1::integer and m.id = any ($2::uuid[])
+     union all select ${columns} from memories m where m.tenant_id = $1::integer and m.id = any ($4::uuid[])`,
+    [ctx.tenantId, updated.map(({ id }) => id), updated.map(({ version }) => version), superseded],
+  )
+  for (const place of places) assertWithin(ctx, place)
 }
 
 /** What a finished call with this key gave; undefined when there was none. @throws AppError idempotency_conflict, idempotency_in_progress */

@@ -29,12 +29,13 @@ export type OperationOut = {
   parts_until?: string | null
 }
 /** What stands behind it, never shown as it is: where the next part begins, and until when its objects are kept. */
-export type OperationRow = { shown: OperationOut; position: Record<string, unknown>; objectsUntil: Date | null }
+export type OperationRow = { shown: OperationOut /** Who began it. */; actor: string; position: Record<string, unknown>; objectsUntil: Date | null }
 type Row = Omit<OperationOut, 'created_at' | 'updated_at'> & {
   created_at: Date
   updated_at: Date
   position: Record<string, unknown>
   objects_until: Date | null
+  actor: string
 }
 
 type More = { state?: 'waiting'; position?: Record<string, unknown>; keepSeconds?: number }
@@ -72,11 +73,11 @@ export async function findOperation(ctx: Ctx, id: string): Promise<OperationRow>
   if (!z.uuid().safeParse(id).success) throw absent
   const [row] = await ctx.app.statement<Row>(
     { role: 'soma_app', tenantId: ctx.tenantId, readOnly: true },
-    `select o.operation_id as id, o.kind, o.state, o.progress, o.result, o.problem, o.created_at, o.updated_at, o.position, o.objects_until
+    `select o.operation_id as id, o.kind, o.state, o.progress, o.result, o.problem, o.created_at, o.updated_at, o.position, o.objects_until, o.actor
      from operations o where o.tenant_id = $1::integer and o.operation_id = $2::uuid`,
     [ctx.tenantId, id],
   )
   if (!row) throw absent
-  const { position, objects_until: objectsUntil, created_at, updated_at, ...shown } = row
-  return { shown: { ...shown, created_at: created_at.toISOString(), updated_at: updated_at.toISOString() }, position, objectsUntil }
+  const { position, objects_until: objectsUntil, actor, created_at, updated_at, ...shown } = row
+  return { shown: { ...shown, created_at: created_at.toISOString(), updated_at: updated_at.toISOString() }, actor, position, objectsUntil }
 }

@@ -1,8 +1,8 @@
 import type { Sql } from '../db/index.ts'
 import { type EmbedCall, type Embedder, type Embedders, embedderOf, isOf, isRefusal, tokensOf } from '../embed/index.ts'
 import { type Params, params } from '../filter/index.ts'
-import { selectionOf, settleInstant } from '../memory/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { placeOf, selectionOf, settleInstant } from '../memory/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { readQuestion } from '../text/index.ts'
 import { traced } from '../trace/index.ts'
 import type { Engine } from '../vector/index.ts'
@@ -39,6 +39,7 @@ export async function recall(ctx: Ctx, deps: RecallDeps, body: unknown): Promise
   const started = performance.now()
   const input = RecallIn.parse(body)
   const selection = selectionOf(input)
+  assertWithin(ctx, placeOf(selection))
   const generation = await deps.generation()
   if (input.replay !== undefined) {
     const answer = readReplay(ctx, input, input.replay, generation)

@@ -2,7 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { canonicalJson } from '../json/index.ts'
 import { type MemoryRow, memoryColumns, memoryOf, uuidText } from '../memory/index.ts'
 import { AppError, invalidField } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import type { RecallInput, RecallOut, RecallResult, ScoreBreakdown } from './schema.ts'
 
 /** An answer as its token holds it. Scores have nine decimals, so each is a whole number of billionths. */
@@ -77,6 +77,7 @@ export async function replayRecall(ctx: Ctx, answer: Answer): Promise<Pick<Recal
   const results = named.map(({ id, version, score, breakdown }): RecallResult => {
     const row = byVersion.get(`${id} ${version}`)
     if (!row) throw new AppError('gone', 'A memory of that answer was erased; it cannot be repeated.')
+    assertWithin(ctx, row)
     return { ...memoryOf(row), score, score_breakdown: breakdown }
   })
   return { results, total_candidates: answer.total }

@@ -1,10 +1,11 @@
 import * as z from 'zod'
 import { AppError } from '../problem/index.ts'
+import { appendAudit } from './audit.ts'
 import { type Ctx, requireScope, tenantScopes } from './context.ts'
-import { appendAudit, insertKey, type KeyOut } from './keys.ts'
+import { insertKey, type KeyOut } from './keys.ts'
 import { OwnLimits, OwnLimitsPatch } from './limits.ts'
 
-const TenantName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'takes 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit')
+export const TenantName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'takes 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit')
 export const TenantIn = z.strictObject({ name: TenantName, limits: OwnLimits.default({}) })
 export const TenantPatch = z
   .strictObject({ status: z.enum(['active', 'suspended']).optional(), limits: OwnLimitsPatch.optional() })

@@ -1,5 +1,5 @@
 import { invalidField } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertUnlimited, assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { type Model, placeOf } from './export-pages.ts'
 import { ExportIn, type ExportQuery } from './export-query.ts'
 import { beginning, type Place, type Source, walk } from './export-walk.ts'
@@ -18,10 +18,14 @@ export async function exportLines(ctx: Ctx, query: Record<string, string | undef
   return linesFrom(readerOf(ctx), wanted, from, model)
 }
 
+type Asked = Pick<ExportQuery, 'versions' | 'namespace' | 'all_namespaces' | 'user_id'>
 /** @throws AppError forbidden */
-export function requireExport(ctx: Ctx, { versions }: Pick<ExportQuery, 'versions'>): void {
+export function requireExport(ctx: Ctx, { versions, namespace = 'default', all_namespaces: all, user_id }: Asked): void {
   requireScope(ctx, 'memory:read')
   if (versions) requireScope(ctx, 'memory:history')
+  if (all) assertUnlimited(ctx)
+  // a closed version may be of another user than the open one: what is of one user cannot be told apart
+  else assertWithin(ctx, versions ? { namespace } : { namespace, user_id })
 }
 
 /** @throws AppError invalid for a cursor that names nothing */

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { isTime } from '../filter/index.ts'
 import { invalidField } from '../problem/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertUnlimited, type Ctx, requireScope } from '../tenant/index.ts'
 import { totalsOf } from './stats.ts'
 import { unfolded } from './unfolded.ts'
 
@@ -28,6 +28,7 @@ type Change = Record<keyof Usage, number>
  */
 export async function tenantUsage(ctx: Ctx, query: unknown, now = Date.now()): Promise<UsageOut> {
   requireScope(ctx, 'memory:read')
+  assertUnlimited(ctx)
   const { from, to, by } = UsageIn.parse(query)
   const { ms, most } = buckets[by]
   const end = Math.ceil(Math.min(to ?? now + 1, now + 1) / ms) * ms

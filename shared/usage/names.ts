@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Sql } from '../db/index.ts'
 import { Namespace, pageQuery, readCursor, scopeIds, signCursor } from '../memory/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertUnlimited, assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { unfolded } from './unfolded.ts'
 
 /** Query strings: every value is a text. */
@@ -90,6 +90,7 @@ async function listed<Query extends { limit: number; cursor?: string | undefined
 ): Promise<NamesPage<Item & Counted>> {
   requireScope(ctx, 'memory:read')
   const query = schema.parse(given)
+  hold(ctx, query)
   const { limit, cursor, ...rest } = query
   const bound = [kind.key, rest]
   let after = cursor === undefined ? undefined : (readCursor(ctx, bound, cursor) as string[])
@@ -115,6 +116,12 @@ async function listed<Query extends { limit: number; cursor?: string | undefined
       if (read >= mostNames) return pageTo(after)
     }
   })
+}
+
+/** The names in a namespace, or of one user in it, are within the reach of whom that place is; the namespaces themselves are the tenant's. @throws AppError forbidden */
+function hold(ctx: Ctx, { namespace, user_id }: { limit: number; namespace?: string; user_id?: string | undefined }): void {
+  if (namespace === undefined) assertUnlimited(ctx)
+  else assertWithin(ctx, { namespace, user_id })
 }
 
 /** What these names' folded counters do not say yet. */

@@ -1,5 +1,5 @@
 import type { Sql } from '../db/index.ts'
-import { type Ctx, requireScope } from '../tenant/index.ts'
+import { assertUnlimited, type Ctx, requireScope } from '../tenant/index.ts'
 import { unfolded } from './unfolded.ts'
 
 export type Stats = { total_memories: number; episodic: number; semantic: number; procedural: number; namespace: string }
@@ -8,6 +8,7 @@ export type Totals = Record<'memories' | 'episodic' | 'semantic' | 'procedural' 
 /** Exact counts of the caller's tenant, all namespaces together: folded counters and the rows not folded yet, without counting what is there. */
 export async function tenantStats(ctx: Ctx): Promise<Stats> {
   requireScope(ctx, 'memory:read')
+  assertUnlimited(ctx)
   const { memories, episodic, semantic, procedural } = await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId, readOnly: true }, (tx) => totalsOf(tx, ctx.tenantId))
   return { total_memories: memories, episodic, semantic, procedural, namespace: 'default' }
 }

@@ -42,7 +42,11 @@ describe.skipIf(!requireService('POSTGRES_URL'))('the journal of appends', { tim
   test('while Postgres is down a plain append is kept and answered 202, everything else is refused; afterwards it is stored once', async () => {
     expect((await stored(ada, { text: 'before' })).status).toBe(201)
     const stranger = await product.tenant()
+    const { body: made } = await server.call(ada.key, 'POST', '/v1/keys', { scopes: ['memory:read', 'memory:write'], reach: { user_id: 'ada' } })
+    const limited = { ...ada, key: made.key }
+    expect((await stored(limited, { text: 'within its reach', user_id: 'ada' })).status).toBe(201)
     await postgres.down('fast')
+    for (const place of [{}, { user_id: 'eve' }]) expect((await stored(limited, { text: 'beyond its reach', ...place })).status).toBe(403)
     const first = await stored(ada, { text: 'Ada prefers tea', ttl_seconds: 3600 }, idempotency('k1'))
     expect([first.status, first.body]).toEqual([202, { operation: expect.any(String) }])
     const again = await stored(ada, { text: 'Ada prefers tea', ttl_seconds: 3600 }, idempotency('k1'))
@@ -81,6 +85,7 @@ describe.skipIf(!requireService('POSTGRES_URL'))('the journal of appends', { tim
     expect([...texts].map(([text, { ids }]) => [text, ids.length]).sort()).toEqual([
       ['Ada prefers tea', 1],
       ['before', 1],
+      ['within its reach', 1],
       ['without a key', 1],
     ])
     const { body } = await server.call(ada.key, 'POST', '/v1/recall', { query: 'tea' })

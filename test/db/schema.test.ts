@@ -49,7 +49,7 @@ describeEveryEngine('the schema', (product) => {
     expect(conditions).toEqual(new Set([`(tenant_id = (NULLIF(current_setting('soma.tenant'::text, true), ''::text))::integer)`]))
   })
 
-  test('the only policies beyond one’s own tenant are the worker’s, by name', async () => {
+  test('the only policies beyond one’s own tenant are the worker’s, and the one row of whoever names it, by name', async () => {
     const others = await adminSql(
       product(),
       `select tablename, policyname, roles::text from pg_policies where schemaname = current_schema() and policyname <> 'own_tenant' order by 1, 2`,
@@ -58,6 +58,7 @@ describeEveryEngine('the schema', (product) => {
       { tablename: 'outbox_ready', policyname: 'worker_turns', roles: '{soma_worker}' },
       { tablename: 'scope_stats', policyname: 'worker_rollup', roles: '{soma_worker}' },
       { tablename: 'session_stats', policyname: 'worker_rollup', roles: '{soma_worker}' },
+      { tablename: 'tenants', policyname: 'by_name', roles: '{soma_app}' },
       { tablename: 'tenants', policyname: 'worker_registry', roles: '{soma_worker}' },
       { tablename: 'usage_deltas', policyname: 'worker_rollup', roles: '{soma_worker}' },
       { tablename: 'usage_hours', policyname: 'worker_rollup', roles: '{soma_worker}' },

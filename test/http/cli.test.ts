@@ -142,14 +142,20 @@ describe('with a server on the data directory', () => {
     expect(await json('doctor')).toMatchObject({ ok: true, checks: expect.arrayContaining([{ name: 'server', ok: true, detail: `The server at ${url} is ok.` }]) })
   })
 
-  test('keys of the default tenant are made, listed and revoked through it', async () => {
+  test('keys of the default tenant are made, limited, rotated, listed and revoked through it', async () => {
     const made = await json('key', 'create', '--scopes', 'memory:read', '--expires', '2099-01-01T00:00:00Z')
     expect(made).toMatchObject({ scopes: ['memory:read'], expires_at: '2099-01-01T00:00:00.000Z' })
     expect(await json('stats', '--token', made.key)).toMatchObject({ total_memories: 4 })
     expect(await refusal(['store', 'x', '--token', made.key])).toMatchObject({ exit: 4, code: 'forbidden' })
+    const limited = await json('key', 'create', '--namespaces', 'notes,tasks', '--user', 'ada', '--scopes', 'memory:read')
+    expect(limited.reach).toEqual({ namespaces: ['notes', 'tasks'], user_id: 'ada' })
+    const rotated = await json('key', 'rotate', limited.id, '--overlap-seconds', '60')
+    expect(rotated).toMatchObject({ reach: limited.reach, rotated_from: limited.id, key: expect.stringMatching(/^soma_/) })
+    expect(await refusal(['list', '--user', 'eve', '--token', rotated.key])).toMatchObject({ exit: 4, code: 'forbidden' })
     expect(await json('key', 'revoke', made.id)).toEqual({ id: made.id, revoked: true })
     const { items } = await json('key', 'list')
-    expect(items).toEqual([{ id: made.id, name: '', scopes: ['memory:read'], created_at: made.created_at, expires_at: made.expires_at, revoked_at: expect.any(String) }])
+    expect(items.map(({ id }: { id: string }) => id)).toEqual([rotated.id, limited.id, made.id])
+    expect(items.at(-1)).toMatchObject({ name: '', scopes: ['memory:read'], expires_at: made.expires_at, revoked_at: expect.any(String), last_used_at: expect.any(String) })
     expect(await refusal(['key', 'revoke', made.id])).toMatchObject({ exit: 3, code: 'not_found' })
   })
 

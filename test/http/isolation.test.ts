@@ -83,6 +83,7 @@ describeEngines(
       expect((await attempt('GET', `/v1/paths?from=${eve.ids[2]}&to=${eve.ids[3]}`)).body.cost).toBe(1)
       expectProblem(await attempt('POST', '/v1/memories/list', { limit: 2, user_id: 'u', cursor }), 'invalid', '/cursor')
       expectProblem(await attempt('DELETE', `/v1/keys/${keyId}`), 'not_found')
+      expectProblem(await attempt('POST', `/v1/keys/${keyId}/rotate`, {}), 'not_found')
       expectProblem(await attempt('GET', `/v1/operations/${operationId}`), 'not_found')
       expect((await attempt('POST', '/v1/memories/forget', { filters: { id: { in: ids } } })).body).toMatchObject({ matched: 0 })
       const { confirm } = (await call(ada.caller, 'POST', '/v1/memories/forget', { user_id: 'u' })).body

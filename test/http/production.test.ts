@@ -6,6 +6,7 @@ import { type Config, parseConfig } from '../../shared/config/index.ts'
 import { loseWakeUps } from '../db/admin.ts'
 import { firstKey, memoryStore } from '../support/archives.ts'
 import { describeEngines, type Product } from '../support/engines.ts'
+import { newSigner } from '../support/forged-tokens.ts'
 
 const signal = new AbortController().signal
 const good = {
@@ -54,6 +55,11 @@ describeEngines(
       expect(local.secrets).toMatchObject({ state: 'fail', detail: expect.stringMatching(/STAGE is "local".*SIGNING_KEY, METRICS_TOKEN are missing/) })
       expect(local.observability).toMatchObject({ state: 'fail', detail: expect.stringMatching(/METRICS_TOKEN is missing.*LOG_LEVEL is silent/) })
       expect(local.access).toMatchObject({ state: 'fail', detail: expect.stringMatching(/AUTH_MODE is open.*CORS_ORIGINS is \*/) })
+      const unreachable = await found({ JWT_ISSUER: 'http://127.0.0.1:9', JWT_AUDIENCE: 'soma' })
+      expect(unreachable.access).toMatchObject({ state: 'fail', detail: expect.stringMatching(/issuer of tokens fails.*JWT_ISSUER/) })
+      expect(unreachable.TLS?.detail).toContain('What goes to the issuer of tokens is not encrypted')
+      const issuer = await found({ JWT_ISSUER: 'https://issuer.test', JWT_AUDIENCE: 'soma', JWT_PUBLIC_KEY_PATH: newSigner('https://issuer.test').publicPem })
+      expect(issuer.access).toMatchObject({ state: 'by hand', detail: expect.stringContaining('Tokens of https://issuer.test for soma are taken') })
       const superuser = await found({ POSTGRES_URL: product().adminUrl as string })
       expect(superuser.access).toMatchObject({ state: 'fail', detail: expect.stringContaining('could pass by row-level security') })
       const away = await found({ KAFKA_BOOTSTRAP_SERVERS: '127.0.0.1:9' })

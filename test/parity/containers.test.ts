@@ -10,7 +10,7 @@ import { type Containers, composeContainers } from '../support/containers.ts'
 import { answerOf, asAdmin, createCaller, requestOf } from '../support/engines.ts'
 import { createBucket, s3Environment, useS3 } from '../support/s3.ts'
 import { requireService } from '../support/services.ts'
-import { behaviour, type Host, metricsToken } from './suite.ts'
+import { behaviour, type Host, issuerVariables, metricsToken } from './suite.ts'
 
 const s3 = requireService('TEST_S3_URL') as string
 const bootstrap = requireService('KAFKA_BOOTSTRAP_SERVERS') as string
@@ -28,7 +28,7 @@ describe.skipIf(missing.length > 0)(`every row a container, with Kafka, Postgres
     const topic = `t-${randomBytes(6).toString('hex')}.events`
     const own = { KAFKA_MEMORY_EVENTS_TOPIC: topic, BACKUP_BUCKET: await createBucket(useS3(s3).client), BACKUP_KEY: '01'.repeat(32), ...aws }
     // compose needs no credentials, as its ports are on loopback only; here they tell tenants apart
-    const environment = { ...own, AUTH_MODE: 'mixed', METRICS_TOKEN: metricsToken, LOG_LEVEL: 'info' }
+    const environment = { ...own, ...issuerVariables, AUTH_MODE: 'mixed', METRICS_TOKEN: metricsToken, LOG_LEVEL: 'info' }
     containers = await composeContainers({ 'kafka:9092': bootstrap, 'http://s3:7070': S3_ENDPOINT, 'redis://redis:6379': redis ?? '' }, environment)
     for (const name of ['migrate', 'topics']) expect(await containers.run(name)).toMatchObject({ code: 0 })
     await Promise.all(services.map(async ({ name }) => running.set(name, await containers.start(name))))

@@ -18,7 +18,7 @@ import { type LambdaServices, lambdaServices } from '../support/lambda-services.
 import { createBucket, s3Environment, useS3 } from '../support/s3.ts'
 import { requireService } from '../support/services.ts'
 import { type Collector, newTraceparent, openCollector } from '../support/spans.ts'
-import { behaviour, type Host, metricsToken } from './suite.ts'
+import { behaviour, type Host, issuerVariables, metricsToken } from './suite.ts'
 
 const budget = 5 * 1024 * 1024
 const rows = [...manifest.filter((row) => row.hosts.includes('lambda')), armer]
@@ -34,7 +34,7 @@ let stack: Synthesised
 // 30 runs of esbuild, one after the other
 beforeAll(() => {
   // where all rests, whatever may be a function is one
-  stack = synth({ bundle: true, settings: { rests: true } })
+  stack = synth({ bundle: true, settings: { rests: true, variables: issuerVariables } })
 }, 300_000)
 const functions = new Map<string, LambdaFunction>()
 const invoke = (name: string, event: unknown): Promise<unknown> => {

@@ -1,6 +1,6 @@
 import { adminSql } from '../db/admin.ts'
 import { describeEngines } from '../support/engines.ts'
-import { behaviour } from './suite.ts'
+import { behaviour, issuerVariables } from './suite.ts'
 
 describeEngines(
   'all handlers in one process',
@@ -17,4 +17,5 @@ describeEngines(
     )
   },
   ['pglite', 'postgres 18'],
+  async () => issuerVariables,
 )

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Answer, Caller, Product } from '../support/engines.ts'
+import { newSigner, signedToken } from '../support/forged-tokens.ts'
 
 /** The product on one kind of host, as its clients and its operators see it. */
 export type Host = Pick<Product, 'call' | 'tenant'> & {
@@ -12,6 +13,10 @@ export type Host = Pick<Product, 'call' | 'tenant'> & {
 
 /** For where /metrics asks for one. */
 export const metricsToken = 'a token for the metrics'
+
+const issuer = newSigner('https://issuer.example')
+/** What a host is told of the issuer whose tokens it takes; the key itself, as there is no file that all of them see. */
+export const issuerVariables = { JWT_ISSUER: issuer.issuer, JWT_AUDIENCE: issuer.audience, JWT_PUBLIC_KEY_PATH: issuer.publicPem }
 
 const texts = (answer: Answer): string[] => (answer.body.results ?? answer.body.items).map((one: { text: string }) => one.text)
 const ok = (answer: Answer, status = 200): Answer => {
@@ -142,6 +147,25 @@ export function behaviour(host: () => Host, { streams }: { streams: boolean }): 
       expect(answer.text).not.toMatch(/select |postgres|node_modules| at file/i)
     }
     expect(cases[3]?.[0].body.errors[0].pointer).toBe('/colour')
+  })
+
+  test('a token of the issuer is held to its tenant and scopes, and a limited key to its reach', async () => {
+    const ada = await host().tenant()
+    const bearer = async (tenant: string, signer = issuer) => ({ ...ada, key: await signedToken(signer, { tenant, scope: ['memory:write'] }) })
+    const token = await bearer(ada.tenant)
+    await store(token, { text: 'by a token' })
+    const { body: made } = await call(ada, 'POST', '/v1/keys', { scopes: ['memory:read'], reach: { user_id: 'ada' } })
+    const limited = { ...ada, key: made.key }
+    ok(await call(limited, 'POST', '/v1/memories/list', { user_id: 'ada' }))
+    const refused: [Answer, number][] = [
+      [await call(token, 'POST', '/v1/memories/list', {}), 403],
+      [await call(await bearer('nobody-made-it'), 'POST', '/v1/memories', { text: 'x' }), 403],
+      [await call(await bearer(ada.tenant, newSigner(issuer.issuer)), 'POST', '/v1/memories', { text: 'x' }), 401],
+      [await call(limited, 'POST', '/v1/memories/list', {}), 403],
+      [await call(limited, 'GET', '/v1/usage'), 403],
+    ]
+    for (const [answer, status] of refused) expect(answer.status, answer.text).toBe(status)
+    expect(texts(await call(ada, 'POST', '/v1/memories/list', {}))).toEqual(['by a token'])
   })
 
   test('every change is published, projected once a version, and indexed', async () => {

@@ -192,11 +192,14 @@ test('handlers reach the URLs of the settings, by their ports', () => {
   const { resources } = synth({
     stage: 'dev',
     own: true,
-    settings: { otlpEndpoint: 'http://collector.internal:4318', variables: { EMBEDDER: 'http', EMBEDDING_MODEL: 'm', EMBEDDING_URL: 'http://embed.internal' } },
+    settings: {
+      otlpEndpoint: 'http://collector.internal:4318',
+      variables: { EMBEDDER: 'http', EMBEDDING_MODEL: 'm', EMBEDDING_URL: 'http://embed.internal', JWT_ISSUER: 'https://login.internal:8443', JWT_AUDIENCE: 'soma' },
+    },
   })
   const handlers = ofType(resources, 'AWS::EC2::SecurityGroup').find(([, { Properties }]) => Properties.GroupDescription === 'Soma handlers')?.[1].Properties
   const open = handlers.SecurityGroupEgress.filter(({ CidrIp }: Json) => CidrIp === '0.0.0.0/0').map(({ FromPort }: Json) => FromPort)
-  expect(open.sort()).toEqual([443, 4318, 80].sort())
+  expect(open.sort()).toEqual([443, 4318, 80, 8443].sort())
 })
 
 test('three brokers want three subnets', () => {

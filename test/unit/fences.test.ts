@@ -133,6 +133,7 @@ const fences: Record<string, Fence> = {
   OpenTelemetry: vendor('@opentelemetry/sdk-trace', /OpenTelemetry lives in shared\/trace/, ['shared/trace'], ['shared/telemetry', 'shared/http', 'functions/store', 'local']),
   kafkajs: vendor('kafkajs', /kafkajs lives in/, ['shared/kafka'], ['shared/outbox']),
   cockatiel: vendor('cockatiel', /cockatiel lives in/, ['shared/breaker'], ['shared/embed', 'shared/redis', 'functions/recall']),
+  jose: vendor('jose', /jose lives in/, ['shared/jwt'], ['shared/tenant', 'shared/http', 'functions/tenants', 'local/cli']),
   ioredis: vendor('ioredis', /ioredis lives in/, ['shared/redis'], ['shared/recall']),
   'the Milvus SDK': vendor('@zilliz/milvus2-sdk-node', /Milvus SDK lives in/, ['shared/milvus'], ['shared/vector', 'shared/recall']),
   'rate-limiter-flexible': vendor('rate-limiter-flexible', /rate-limiter-flexible lives in/, ['shared/limit'], ['shared/redis', 'shared/http', 'functions/store']),

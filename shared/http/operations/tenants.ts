@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { KeyIn, TenantIn, TenantPatch } from '../../tenant/index.ts'
+import { KeyIn, KeyRotation, TenantIn, TenantPatch } from '../../tenant/index.ts'
 import { namedBody } from '../answers/components.ts'
 import { CreatedTenant, Key, KeyPage, Tenant, TenantPage } from '../answers/tenant.ts'
 import type { Operation } from './operation.ts'
@@ -40,7 +40,8 @@ export const tenants: readonly Operation[] = [
     method: 'POST',
     path: '/v1/keys',
     summary: "Create a key of one's own tenant; it is shown once",
-    description: 'A key cannot be given what its maker has not.',
+    description:
+      'A key cannot be given what its maker has not. With a reach it is limited to namespaces and scope ids, which every call then has to name: what goes beyond is a 403, and so is what is of the whole tenant, such as usage, imports and keys.',
     scope: 'admin',
     body: namedBody('KeyIn', KeyIn),
     success: 201,
@@ -57,5 +58,20 @@ export const tenants: readonly Operation[] = [
     scope: 'admin',
     params: { id: { description: 'the id of a key', schema: z.string().regex(/^[0-9a-z]{12}$/) } },
     success: 204,
+  },
+  {
+    id: 'rotateKey',
+    method: 'POST',
+    path: '/v1/keys/:id/rotate',
+    summary: 'Make a new key that takes over from another; it is shown once',
+    description:
+      'It has the same scopes and the same reach under an id of its own. The old one goes on for the overlap, and no longer than it was to last anyway. A key that may do what its rotator may not is a 403.',
+    scope: 'admin',
+    params: { id: { description: 'the id of a key', schema: z.string().regex(/^[0-9a-z]{12}$/) } },
+    body: namedBody('KeyRotation', KeyRotation),
+    success: 201,
+    answer: Key,
+    problems: ['not_found'],
+    example: { overlap_seconds: 3600 },
   },
 ]

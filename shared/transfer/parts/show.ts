@@ -1,7 +1,7 @@
 import type { Allowed, BlobStore } from '../../blob/index.ts'
 import { findOperation, type OperationOut, type OperationPart } from '../../operation/index.ts'
 import { AppError } from '../../problem/index.ts'
-import { type Ctx, requireScope } from '../../tenant/index.ts'
+import { assertUnlimited, type Ctx, requireScope } from '../../tenant/index.ts'
 import type { ExportPosition } from './export-work.ts'
 import type { ImportPosition } from './import-work.ts'
 import { folderOf, routeOf, type Store, uploadOf, urlSeconds } from './objects.ts'
@@ -13,10 +13,12 @@ import { folderOf, routeOf, type Store, uploadOf, urlSeconds } from './objects.t
 export async function showOperation(ctx: Ctx, id: string, store: Store): Promise<OperationOut> {
   // without memory:read there is nothing to know, but for imports
   if (!ctx.scopes.has('memory:write')) requireScope(ctx, 'memory:read')
-  const { shown, position, objectsUntil } = await findOperation(ctx, id).catch((error) => {
+  const { shown, position, objectsUntil, actor } = await findOperation(ctx, id).catch((error) => {
     requireScope(ctx, 'memory:read')
     throw error
   })
+  // what somebody else has begun may be of any part of the tenant
+  if (actor !== ctx.actor) assertUnlimited(ctx)
   if (shown.kind !== 'import') requireScope(ctx, 'memory:read')
   if (shown.kind !== 'export' && shown.kind !== 'import') return shown
   const { kind } = shown

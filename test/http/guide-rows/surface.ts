@@ -1,12 +1,16 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { dispatch } from '../../../local/dispatch.ts'
 import { createHandlers } from '../../../local/handlers.ts'
-import type { Config } from '../../../shared/config/index.ts'
+import { type Config, parseConfig } from '../../../shared/config/index.ts'
 import { assembleRuntime } from '../../../shared/host/index.ts'
 import { createLog } from '../../../shared/telemetry/index.ts'
 import { defaultTenantId, insertKey, memoryScopes } from '../../../shared/tenant/index.ts'
 import { startEmbeddingServer } from '../../support/embedding-server.ts'
 import { asAdmin, type Caller, type Product } from '../../support/engines.ts'
+import { newSigner, signedToken } from '../../support/forged-tokens.ts'
 import { expectProblem } from '../checks.ts'
 
 /** A key of the tenant `default`, whom the guides' scripts are. */
@@ -51,6 +55,18 @@ export const surfaceRows: Record<string, (product: Product) => Promise<unknown>>
     expect(await ask({})).toBe(401)
     expect(await ask({ authorization: 'Bearer another-token' })).toBe(401)
     expect(await ask({ authorization: 'Bearer the-token-of-the-guide' })).toBe(200)
+  },
+  async K12(product) {
+    const signer = newSigner('production-issuer')
+    const folder = mkdtempSync(join(tmpdir(), 'soma-guide-'))
+    writeFileSync(join(folder, 'jwt_pub.pem'), signer.publicPem)
+    const named = { SOMABRAIN_JWT_ISSUER: signer.issuer, SOMABRAIN_JWT_AUDIENCE: signer.audience, SOMABRAIN_JWT_PUBLIC_KEY_PATH: join(folder, 'jwt_pub.pem') }
+    const { JWT_ISSUER, JWT_AUDIENCE, JWT_PUBLIC_KEY_PATH } = parseConfig(named)
+    const app = under(product, { JWT_ISSUER, JWT_AUDIENCE, JWT_PUBLIC_KEY_PATH })
+    rmSync(folder, { recursive: true })
+    const ask = async (token: string) => (await app.fetch(new Request('http://localhost:9696/stats', { headers: { authorization: `Bearer ${token}` } }))).status
+    expect(await ask(await signedToken(signer))).toBe(200)
+    expect(await ask(await signedToken(newSigner('production-issuer')))).toBe(401)
   },
   async F12(product) {
     const caller = await product.tenant()
