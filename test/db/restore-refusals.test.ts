@@ -29,7 +29,12 @@ describeEngines(
         ['a part that is cut', with_(part, bytes.subarray(0, -1)), firstKey, /has \d+ bytes, the manifest says \d+/],
         // wherever it falls: in a header, whose every member is held against what belongs there, or in what is encrypted
         ['a flipped bit', with_(part, flipped(bytes, bytes.length >> 1)), firstKey, /authentication fails|damaged|Block \d+ of the archive names the key/],
-        ['a flipped bit of a key that is named', with_(part, flipped(bytes, bytes.indexOf('"key":"tenant-') + '"key":"tenant'.length)), firstKey, /names the key tenant,\d+ where tenant-\d+ belongs/],
+        [
+          'a flipped bit of a key that is named',
+          with_(part, flipped(bytes, bytes.indexOf('"key":"tenant-') + '"key":"tenant'.length)),
+          firstKey,
+          /names the key tenant,\d+ where tenant-\d+ belongs/,
+        ],
         ['no key', sealed, undefined, /is encrypted with the key [0-9a-f]{16}: set BACKUP_KEY/],
         ['another key', sealed, otherKey, /is encrypted with the key [0-9a-f]{16}, and BACKUP_KEY is the key [0-9a-f]{16}/],
         ['a key for what has none', plain, firstKey, /not encrypted although BACKUP_KEY is set/],
