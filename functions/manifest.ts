@@ -45,8 +45,8 @@ export const manifest: readonly ManifestRow[] = [
   }),
   http({
     name: 'tenants',
-    summary: 'tenants and their API keys',
-    routes: [post('/v1/tenants'), get('/v1/tenants'), patch('/v1/tenants/:name'), post('/v1/keys'), get('/v1/keys'), del('/v1/keys/:id')],
+    summary: 'tenants, their API keys and their audit logs',
+    routes: [post('/v1/tenants'), get('/v1/tenants'), patch('/v1/tenants/:name'), post('/v1/keys'), get('/v1/keys'), del('/v1/keys/:id'), get('/v1/audit')],
     secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
   }),
   http({

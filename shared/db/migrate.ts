@@ -28,6 +28,7 @@ import { sql as previousTurns } from './migrations/0025-previous-turns.ts'
 import { sql as wordCounts } from './migrations/0026-word-counts.ts'
 import { sql as vectorsByKey } from './migrations/0027-vectors-by-key.ts'
 import { sql as recovery } from './migrations/0028-recovery.ts'
+import { sql as auditChain } from './migrations/0031-audit-chain.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -59,6 +60,7 @@ export const migrations = [
   wordCounts,
   vectorsByKey,
   recovery,
+  auditChain,
 ] as const
 export const schemaVersion = migrations.length
 

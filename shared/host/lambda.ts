@@ -35,17 +35,18 @@ async function start(need: Need): Promise<Runtime> {
 export function lambdaHttp(build: (runtime: Runtime) => HttpHandler) {
   const load = once('app', (runtime) => {
     const handler = build(runtime)
-    return { handler, handle: awsHandler(handler), wakesSent: runtime.wakesSent, meter: runtime.meter, tell: runtime.tell, tracing: runtime.tracing }
+    const { wakesSent, meter, denials, tell, tracing } = runtime
+    return { handler, handle: awsHandler(handler), wakesSent, meter, denials, tell, tracing }
   })
   return async (event: unknown, context: unknown) => {
-    const { handler, handle, wakesSent, meter, tell, tracing } = await load()
+    const { handler, handle, wakesSent, meter, denials, tell, tracing } = await load()
     if (isMeasure(event)) {
       await handler.measure?.()
       return tell(true)
     }
     const answer = await handle(event, context)
     // the sandbox is frozen once it has answered: a wake-up still on its way, a count or a span would wait for a next request that may never come
-    await Promise.all([wakesSent(), meter.flushBeforeFreeze(), tell(), tracing.flushBeforeFreeze()])
+    await Promise.all([wakesSent(), meter.flushBeforeFreeze(), denials.flushBeforeFreeze(), tell(), tracing.flushBeforeFreeze()])
     return answer
   }
 }

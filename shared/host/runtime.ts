@@ -1,3 +1,4 @@
+import { createDenials, type Denials } from '../audit/index.ts'
 import { fetchSecrets, invokeAsync, invokeFunction } from '../aws/index.ts'
 import { type Breakers, createBreakers } from '../breaker/index.ts'
 import { breakingPublisher, type Publisher } from '../bus/index.ts'
@@ -35,6 +36,8 @@ export type Runtime = {
   authenticate: Authenticate
   /** Counts what reads use; whoever ends the process closes it before the databases. */
   meter: ReadMeter
+  /** Counts what was denied to whom; whoever ends the process closes it before the databases. */
+  denials: Denials
   signingKey: string
   generation: () => Promise<number>
   /** Asks a job to run soon; a wake-up that gets lost is made good by the job's schedule. */
@@ -108,6 +111,7 @@ export function assembleRuntime(
     breakers,
     authenticate: createAuthenticate(config, databases.app),
     meter: createReadMeter(databases.app, (error) => log.warn({ err: error }, 'what reads used could not be written; the next flush tries again')),
+    denials: createDenials(databases.app, (error) => log.warn({ err: error }, 'denied requests could not be written; the next flush tries again')),
     signingKey: more.signingKey,
     generation: generationReader(databases.worker),
     wake: more.wake,
