@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { auditRestore } from '../../shared/audit/index.ts'
 import { openArchive, type RestoreStep, restore } from '../../shared/backup/index.ts'
 import { backupKeyOf, existingPlace, onArchive } from './archive.ts'
 import { onDatabase } from './database.ts'
@@ -33,9 +34,11 @@ export function addRestore(program: Command): void {
       const report = await onArchive(globals, async (signal) => {
         // what is no archive, or wants another key, is told before a database is made for it
         await openArchive(place, key)
-        return onDatabase(config, 'owner', whenServed, (owner) => {
+        return onDatabase(config, 'owner', whenServed, async (owner) => {
           const progress = stepwise(globals, labels)
-          return restore(owner, place, { key, signal, onProgress: progress.report }).finally(progress.end)
+          const restored = await restore(owner, place, { key, signal, onProgress: progress.report }).finally(progress.end)
+          await auditRestore(owner, restored, 'cli')
+          return restored
         })
       })
       answer(globals, report, `${numberText(report.rows)} rows of ${count(report.tenants, 'tenant')} are restored and checked. This is generation ${report.generation}.`)

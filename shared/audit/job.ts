@@ -28,7 +28,7 @@ export async function sealAudit(deps: SealAuditDeps, signal: AbortSignal): Promi
     const done = await sealTenant(deps, tenantId, signal)
     sealed += done.sealed
     finished &&= done.finished
-    if (away || !publisher) return
+    if (away || !publisher || !done.unpublished) return
     const sent = await publishSealed({ ...deps, publisher }, tenantId, signal)
     published += sent.published
     away = sent.away

@@ -9,8 +9,8 @@ export type SealDeps = {
   pageSize?: number /** A tenant's checkpoints are at least so far apart. */
   checkpointSeconds?: number
 }
-/** `finished`: every row of the tenant that was committed when this began is in the chain. */
-export type Sealed = { sealed: number; finished: boolean }
+/** `finished`: every row of the tenant that was committed when this began is in the chain. `unpublished`: some of it was not published yet. */
+export type Sealed = { sealed: number; finished: boolean; unpublished: boolean }
 /** How far a pass is, in the order of (xid, seq). */
 type Cursor = { xid: string; seq: string }
 type Page = { sealed: number; cursor: Cursor | undefined; xmin: string }
@@ -21,8 +21,8 @@ type Page = { sealed: number; cursor: Cursor | undefined; xmin: string }
  * and it is never above the oldest that ran when a pass began; what is at or above is looked at again by the next pass.
  */
 export async function sealTenant(deps: SealDeps, tenantId: number, signal: AbortSignal): Promise<Sealed> {
-  const { behind, due } = await lookAt(deps, tenantId)
-  if (!behind && !due) return { sealed: 0, finished: true }
+  const { behind, due, unpublished } = await lookAt(deps, tenantId)
+  if (!behind && !due) return { sealed: 0, finished: true, unpublished }
   let sealed = 0
   let cursor: Cursor | undefined
   let horizon: string | undefined
@@ -31,9 +31,9 @@ export async function sealTenant(deps: SealDeps, tenantId: number, signal: Abort
     sealed += page.sealed
     horizon ??= page.xmin
     cursor = page.cursor
-    if (!cursor) return { sealed, finished: true }
+    if (!cursor) return { sealed, finished: true, unpublished: unpublished || sealed > 0 }
   }
-  return { sealed, finished: false }
+  return { sealed, finished: false, unpublished: unpublished || sealed > 0 }
 }
 
 /** The last row of the chain, and of the checkpoints, of the tenant $1. */
@@ -42,16 +42,18 @@ const lastOf = `(select 1) one left join lateral (select c.position, c.hash from
 /** Where it does not say where the chain ends, or says so by another key: $2 seconds after the one before. */
 const isDue = `c.position is not null and (k.at is null or (k.position <> c.position or k.public_key <> $3::text) and k.at <= clock_timestamp() - make_interval(secs => $2::double precision))`
 
-/** Most tenants have nothing new: they are read, and nothing of them is locked or written. */
-async function lookAt({ worker, signer, checkpointSeconds = 60 }: SealDeps, tenantId: number): Promise<{ behind: boolean; due: boolean }> {
-  const [row] = await worker.statement<{ behind: boolean; due: boolean }>(
+type Look = { behind: boolean; due: boolean; unpublished: boolean }
+
+/** Most tenants have nothing new: three ends of indexes are read, and nothing is locked or written. */
+async function lookAt({ worker, signer, checkpointSeconds = 60 }: SealDeps, tenantId: number): Promise<Look> {
+  const [row] = await worker.statement<Look>(
     { role: 'soma_worker', tenantId, readOnly: true },
-    `select exists (select from audit_log l where l.tenant_id = $1::integer and l.xid >= coalesce(
-         (select case when h.horizon <= pg_snapshot_xmax(pg_current_snapshot()) then h.horizon end from audit_heads h where h.tenant_id = $1::integer), '0'::xid8)) as behind,
-       coalesce(${isDue}, false) as due from ${lastOf}`,
+    `select coalesce((select l.xid from audit_log l where l.tenant_id = $1::integer order by l.xid desc limit 1) >= coalesce(
+         (select case when h.horizon <= pg_snapshot_xmax(pg_current_snapshot()) then h.horizon end from audit_heads h where h.tenant_id = $1::integer), '0'::xid8), false) as behind,
+       coalesce(${isDue}, false) as due, coalesce(c.position > coalesce((select h.published from audit_heads h where h.tenant_id = $1::integer), 0), false) as unpublished from ${lastOf}`,
     [tenantId, checkpointSeconds, signer.publicKey],
   )
-  return row as { behind: boolean; due: boolean }
+  return row as Look
 }
 
 type Start = { position: string | null; hash: Buffer | null; xmin: string; horizon: string }

@@ -25,65 +25,68 @@ export type VerifyOptions = { keys: Keys; against?: readonly Checkpoint[]; pageS
 const statementMs = 600_000
 /** `at` with six digits of a second. */
 type Stored = Checkpoint & { position: string; at: string }
-type Chain = { position: number; hash: string /** Hashes at the places that a checkpoint names. */; at: Map<number, string> }
+type Of = { tenantId: number; tenant: string }
+type End = { position: number; hash: string }
 
 /**
  * Reads a tenant's log, chain and checkpoints in one snapshot and answers all that is wrong: nothing that was sealed can be changed, removed, moved or added without being found, up to the
  * newest checkpoint that the database has, or with `against` one that it has not.
  */
-export function verifyTenant(worker: Database, of: { tenantId: number; tenant: string }, options: VerifyOptions): Promise<Verified> {
+export function verifyTenant(worker: Database, of: Of, options: VerifyOptions): Promise<Verified> {
   return worker.transaction({ role: 'soma_worker', tenantId: of.tenantId, readOnly: true, timeoutMs: statementMs }, (tx) => verifyRows(tx, of, options))
 }
 
 /** The same in the transaction of somebody else. */
-export async function verifyRows(tx: Sql, { tenantId, tenant }: { tenantId: number; tenant: string }, options: VerifyOptions): Promise<Verified> {
+export async function verifyRows(tx: Sql, of: Of, { keys, against = [], pageSize = 1_000 }: VerifyOptions): Promise<Verified> {
   const faults = collectFaults()
+  const end = await readChain(tx, of.tenantId, faults, pageSize)
+  const unknown = new Set<string>()
+  const check = async (page: readonly Checkpoint[]) => compareCheckpoints(tx, of, openAll(page, keys, faults, unknown), end, faults)
   const [installation] = await tx.query<{ id: string }>('select installation_id as id from installation')
-  const stored = await tx.query<Stored>(
-    `select k.statement, k.signature, k.public_key, k.position::text as position, to_char(k.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
-     from audit_checkpoints k where k.tenant_id = $1::integer order by k.at, k.position`,
-    [tenantId],
-  )
-  const { trusted, unknown } = open([...stored, ...(options.against ?? [])], options.keys, faults)
-  const own = trusted.filter((one) => one.tenant_id === tenantId)
-  const chain = await readChain(tx, tenantId, new Set(own.map(({ position }) => position)), faults, options.pageSize ?? 1_000)
-  for (const one of stored) compareColumns(one, { tenantId, installation: installation?.id, keys: options.keys }, faults)
-  compareCheckpoints(own, chain, faults)
-  if (chain.position > 0) requireProof(stored, options.keys, faults)
-  const waiting = await readUnsealed(tx, tenantId, faults)
-  return {
-    tenant,
-    ok: faults.count === 0,
-    position: chain.position,
-    hash: chain.hash,
-    waiting,
-    checkpoints: stored.length,
-    unknown_keys: unknown,
-    faults: faults.named,
-    fault_count: faults.count,
+  let checkpoints = 0
+  let newest: Stored | undefined
+  for await (const page of checkpointPages(tx, of.tenantId, pageSize)) {
+    await check(page)
+    for (const one of page) compareColumns(one, { tenantId: of.tenantId, installation: installation?.id, keys }, faults)
+    checkpoints += page.length
+    newest = page.at(-1)
+  }
+  await check(against)
+  if (end.position > 0) requireProof(newest, keys, faults)
+  const waiting = await readUnsealed(tx, of.tenantId, faults)
+  return { tenant: of.tenant, ok: faults.count === 0, ...end, waiting, checkpoints, unknown_keys: [...unknown], faults: faults.named, fault_count: faults.count }
+}
+
+async function* checkpointPages(tx: Sql, tenantId: number, pageSize: number): AsyncGenerator<Stored[]> {
+  for (let last: Stored | undefined; ; ) {
+    const page: Stored[] = await tx.query<Stored>(
+      `select k.statement, k.signature, k.public_key, k.position::text as position, to_char(k.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at from audit_checkpoints k
+       where k.tenant_id = $1::integer and ($2::timestamptz is null or (k.at, k.position) > ($2::timestamptz, $3::bigint)) order by k.at, k.position limit ${Math.trunc(pageSize)}`,
+      [tenantId, last?.at ?? null, last?.position ?? null],
+    )
+    if (page.length) yield page
+    if (page.length < Math.trunc(pageSize)) return
+    last = page.at(-1)
   }
 }
 
 /** Checks the signatures. Those of unknown keys prove nothing, nor do they say that anything is wrong: SIGNING_KEY may have been another one then. */
-function open(checkpoints: readonly Checkpoint[], keys: Keys, faults: Faults): { trusted: Statement[]; unknown: string[] } {
-  const unknown = new Set<string>()
-  const trusted = checkpoints.flatMap((one) => {
+function openAll(checkpoints: readonly Checkpoint[], keys: Keys, faults: Faults, unknown: Set<string>): Statement[] {
+  return checkpoints.flatMap((one) => {
     const opened = openCheckpoint(one, keys)
     if ('statement' in opened) return [opened.statement]
     if ('unknownKey' in opened) unknown.add(opened.unknownKey)
     else faults.add('broken', {}, `A checkpoint is not what was signed: ${one.statement.slice(0, 300)}`)
     return []
   })
-  return { trusted, unknown: [...unknown] }
 }
 
 type Link = AuditRow & { position: string; chained: string; hash: Buffer; found: boolean }
 
 /** Follows the chain from its first place to its last. A fault is told where it is: behind it the chain is followed on by the hash that it has. */
-async function readChain(tx: Sql, tenantId: number, named: ReadonlySet<number>, faults: Faults, pageSize: number): Promise<Chain> {
+async function readChain(tx: Sql, tenantId: number, faults: Faults, pageSize: number): Promise<End> {
   let previous: Buffer = genesis
   let last = 0
-  const at = new Map<number, string>()
   for (;;) {
     const links = await tx.query<Link>(
       `select c.position::text as position, c.seq::text as chained, c.hash, l.seq is not null as found, ${rowColumns}
@@ -99,9 +102,8 @@ async function readChain(tx: Sql, tenantId: number, named: ReadonlySet<number>, 
       else if (!missing && !hashRow(previous, tenantId, position, link).equals(link.hash)) faults.add('changed', { position, seq: link.seq })
       previous = link.hash
       last = position
-      if (named.has(position)) at.set(position, link.hash.toString('hex'))
     }
-    if (links.length < Math.trunc(pageSize)) return { position: last, hash: previous.toString('hex'), at }
+    if (links.length < Math.trunc(pageSize)) return { position: last, hash: previous.toString('hex') }
   }
 }
 
@@ -124,18 +126,23 @@ function keyOf(publicKey: string): string | undefined {
   }
 }
 
-function compareCheckpoints(checkpoints: readonly Statement[], chain: Chain, faults: Faults): void {
-  for (const { position, hash, at, generation } of checkpoints) {
-    if (position > chain.position) {
-      const detail = `The chain ends at ${chain.position}. The checkpoint of ${at} (generation ${generation}) says that it reached ${position}: what was behind is gone, by a restore or by a hand.`
-      faults.add('cut', { position }, detail)
-    } else if (chain.at.get(position) !== hash) faults.add('differs', { position }, `The chain is not the one of the checkpoint of ${at} (generation ${generation}) at this place.`)
+async function compareCheckpoints(tx: Sql, { tenantId }: Of, statements: readonly Statement[], end: End, faults: Faults): Promise<void> {
+  const own = statements.filter((one) => one.tenant_id === tenantId)
+  const rows = await tx.query<{ position: string; hash: string }>(
+    `select c.position::text as position, encode(c.hash, 'hex') as hash from audit_chain c where c.tenant_id = $1::integer and c.position = any ($2::bigint[])`,
+    [tenantId, own.map(({ position }) => position)],
+  )
+  const hashes = new Map(rows.map((row) => [Number(row.position), row.hash]))
+  for (const { position, hash, at, generation } of own) {
+    const of = `the checkpoint of ${at} (generation ${generation})`
+    if (position > end.position)
+      faults.add('cut', { position }, `The chain ends at ${end.position}, and ${of} says that it reached ${position}: what was behind is gone, by a restore or by a hand.`)
+    else if (hashes.get(position) !== hash) faults.add('differs', { position }, `At this place the chain is not the one of ${of}.`)
   }
 }
 
 /** Whoever can write the tables can drop checkpoints or make some with a key of their own: the newest must be there, with a key that is known. */
-function requireProof(stored: readonly Stored[], keys: Keys, faults: Faults): void {
-  const newest = stored.at(-1)
+function requireProof(newest: Stored | undefined, keys: Keys, faults: Faults): void {
   if (!newest) {
     faults.add('unproved', {}, 'The chain has no checkpoint.')
     return
