@@ -16,36 +16,54 @@ export async function publishSealed(deps: PublishDeps, tenantId: number, signal:
   const batchSize = deps.batchSize ?? 200
   let published = 0
   while (!signal.aborted) {
-    const { records, until, taken } = await nextRecords(deps, tenantId, batchSize)
-    if (until === null) break
-    const answers = records.length ? await deps.publisher.publish(records) : []
-    const failed = records.findIndex((_, index) => answers[index] !== null && !answers[index]?.poison)
-    for (const answer of answers) if (answer) deps.onFailure(answer.error)
-    const done = failed === -1 ? until : (taken[failed] as number) - 1
-    if (failed !== 0) await keepPublished(deps.worker, tenantId, done)
-    published += failed === -1 ? records.length : failed
-    if (failed !== -1) return { published, away: true }
-    if (taken.length < batchSize) break
+    const { places, records } = await nextRecords(deps, tenantId, batchSize)
+    const last = places.at(-1)
+    if (last === undefined) break
+    const failed = await send(deps, records)
+    const first = failed === undefined ? undefined : places[failed]
+    if (first !== places[0]) await keepPublished(deps.worker, tenantId, first === undefined ? last : first - 1)
+    published += records.slice(0, failed).filter(Boolean).length
+    if (failed !== undefined) return { published, away: true }
+    if (places.length < batchSize) break
   }
   return { published, away: false }
 }
 
-type Next = { records: EventRecord[] /** Their positions. */; taken: number[] /** The last position that was read; null: there is nothing. */; until: number | null }
+/** Answers the index of the first that was not taken and may be taken later; undefined: all is done. */
+async function send({ publisher, onFailure }: PublishDeps, records: (EventRecord | undefined)[]): Promise<number | undefined> {
+  const sent = records.flatMap((record, index) => (record ? [{ record, index }] : []))
+  if (!sent.length) return undefined
+  try {
+    const answers = await publisher.publish(sent.map(({ record }) => record))
+    for (const answer of answers) if (answer) onFailure(answer.error)
+    return sent.find((_, place) => answers[place] !== null && !answers[place]?.poison)?.index
+  } catch (error) {
+    onFailure(error instanceof Error ? error : new Error(String(error)))
+    return 0
+  }
+}
 
-async function nextRecords({ worker, generation: generationOf }: PublishDeps, tenantId: number, most: number): Promise<Next> {
+/** Without `seq` its row is gone. */
+type Row = Omit<AuditRecord, 'position' | 'detail' | 'generation' | 'seq'> & { position: string; seq: string | null; detail: string | null }
+
+/** The next places, and their records: none where the row is gone, which is for the verifier to tell. */
+async function nextRecords({ worker, generation: generationOf }: PublishDeps, tenantId: number, most: number): Promise<{ places: number[]; records: (EventRecord | undefined)[] }> {
   const generation = await generationOf()
-  const rows = await worker.statement<Omit<AuditRecord, 'position' | 'detail' | 'generation'> & { position: string; detail: string | null }>(
+  const rows = await worker.statement<Row>(
     { role: 'soma_worker', tenantId, readOnly: true },
     `select t.name as tenant_id, c.position::text as position, encode(c.hash, 'hex') as hash, ${rowColumns}
      from (select c.position, c.seq, c.hash from audit_chain c
        where c.tenant_id = $1::integer and c.position > coalesce((select h.published from audit_heads h where h.tenant_id = $1::integer), 0) order by c.position limit ${Math.trunc(most)}) c
      join tenants t on t.tenant_id = $1::integer
-     join lateral (select o.* from audit_log o where o.tenant_id = $1::integer and o.seq = c.seq limit 1) l on true order by c.position`,
+     left join lateral (select o.* from audit_log o where o.tenant_id = $1::integer and o.seq = c.seq limit 1) l on true order by c.position`,
     [tenantId],
   )
-  const records = rows.map(({ position, detail, ...row }) => recordOf({ ...row, generation, position: Number(position), detail: detail === null ? null : JSON.parse(detail) }))
-  const taken = rows.map(({ position }) => Number(position))
-  return { records, taken, until: taken.at(-1) ?? null }
+  return {
+    places: rows.map(({ position }) => Number(position)),
+    records: rows.map((row) =>
+      row.seq === null ? undefined : recordOf({ ...row, seq: row.seq, generation, position: Number(row.position), detail: row.detail === null ? null : JSON.parse(row.detail) }),
+    ),
+  }
 }
 
 async function keepPublished(worker: Database, tenantId: number, until: number): Promise<void> {

@@ -3,12 +3,8 @@ import type { Signer } from '../signature/index.ts'
 import { type AuditRow, genesis, hashRow, rowColumns } from './chain.ts'
 import { type Head, writeCheckpoint } from './checkpoint.ts'
 
-export type SealDeps = {
-  worker: Database
-  signer: Signer /** Rows of a transaction. */
-  pageSize?: number /** A tenant's checkpoints are at least so far apart. */
-  checkpointSeconds?: number
-}
+/** `pageSize`: rows of a transaction. `checkpointSeconds`: a tenant's checkpoints are at least so far apart. */
+export type SealDeps = { worker: Database; signer: Signer; pageSize?: number; checkpointSeconds?: number }
 /** `finished`: every row of the tenant that was committed when this began is in the chain. `unpublished`: some of it was not published yet. */
 export type Sealed = { sealed: number; finished: boolean; unpublished: boolean }
 /** How far a pass is, in the order of (xid, seq). */

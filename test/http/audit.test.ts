@@ -191,6 +191,14 @@ describeEngines('the audit log over HTTP', (product) => {
     await adminSql(product(), 'update audit_heads set published = 3 where tenant_id = $1::integer', [ada.tenantId])
     await sealAudit(deps, signal)
     expect(taken.map(({ value }) => JSON.parse(value as string).position)).toEqual(own.slice(3).map(({ position }) => position))
+    // a transport that breaks sends nothing and stops no sealer, a row that is gone holds up none of the others
+    await adminSql(product(), 'update audit_heads set published = 0 where tenant_id = $1::integer', [ada.tenantId])
+    await adminSql(product(), 'delete from audit_log where tenant_id = $1::integer and seq = $2::bigint', [ada.tenantId, own[1]?.seq])
+    taken.length = 0
+    const breaking = { name: 'breaking', publish: () => Promise.reject(new Error('broken')) }
+    expect(await sealAudit({ ...deps, publisher: breaking }, signal)).toMatchObject({ remaining: false })
+    await sealAudit(deps, signal)
+    expect(taken.map(({ value }) => JSON.parse(value as string).position)).toEqual(own.map(({ position }) => position).toSpliced(1, 1))
 
     const [everything] = await adminSql<{ text: string }>(product(), `select string_agg(l::text, ' ') as text from audit_log l`)
     expect(everything?.text).toContain(one.id)
