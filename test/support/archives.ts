@@ -69,6 +69,8 @@ export async function dump(product: Product): Promise<Record<string, string[]>> 
 export async function restorable(product: Product): Promise<Record<string, string[]>> {
   const { installation: _installation, schema_migrations: _migrations, ...rows } = await dump(product)
   for (const table of remadeTables) delete rows[table]
+  // what a restore said of itself afterwards
+  rows.audit_log = (rows.audit_log ?? []).filter((row) => JSON.parse(row).action !== 'backup.restore')
   const events = (rows.outbox ?? []).map((row) => JSON.parse(row)).filter(({ status }) => status !== 'sent')
   rows.outbox = events.map((row) => JSON.stringify({ ...row, status: row.status === 'leased' ? 'pending' : row.status, lease_owner: null, lease_expires_at: null })).sort()
   return rows
