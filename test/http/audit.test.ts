@@ -58,6 +58,18 @@ describeEngines('the audit log over HTTP', (product) => {
     expectProblem(await call(ada, 'GET', `/v1/audit?limit=2&action=key.create&cursor=${next_cursor}`), 'invalid', '/cursor')
   })
 
+  test('tells on /metrics how old a row without a place can be: until the job has come to its end for every tenant', async () => {
+    const age = async () => Number(/^audit_unsealed_age_seconds (\S+)$/m.exec((await product().call(null, 'GET', '/metrics')).text)?.[1])
+    await adminSql(product(), `update audit_sealer set sealed_until = now() - interval '1 hour'`)
+    expect(await age()).toBeGreaterThanOrEqual(3_600)
+    const ending = new AbortController()
+    ending.abort()
+    expect(await product().local.runJob('seal-audit', ending.signal)).toMatchObject({ remaining: true })
+    expect(await age()).toBeGreaterThanOrEqual(3_600)
+    await product().local.runJob('seal-audit')
+    expect(await age()).toBeLessThan(3_600)
+  })
+
   test('takes the scope admin for one’s own, and platform:audit, which only the system tenant has, for another’s', async () => {
     const [ada, reader, wouldBe] = [await product().tenant(), await product().tenant(['memory:read']), await product().tenant(['platform:audit', 'admin'])]
     await call(ada, 'POST', '/v1/memories', { text: 'tea' })
