@@ -17,29 +17,36 @@ type Entry = Denial & { key: string; at: Date; count: number }
 
 /** One row a minute for the same caller, request and reason. */
 const apartMs = 60_000
-/** So many different ones are told apart; the others of a tenant are one. */
-const mostKinds = 1_000
+const unwritten = Number.NEGATIVE_INFINITY
+/** So many different ones of a tenant are told apart within it; its others are one. */
+const mostKinds = 100
 
 /**
  * A denial is written by the next flush, within 10 s; what else is denied to the same caller for the same reason within the minute is one row more, with a count. So whoever is denied
- * again and again fills no disk: a process writes a row a minute for each of these.
+ * again and again, as whomever, fills no disk: a process writes some hundred rows a minute of a tenant at most.
  */
 export function createDenials(app: Database, onFailure: (error: unknown) => void, options: BatchOptions = {}): Denials {
   const now = options.now ?? Date.now
-  const writtenAt = new Map<string, number>()
-  const isDue = ({ key }: Entry) => now() - (writtenAt.get(key) ?? Number.NEGATIVE_INFINITY) >= apartMs
+  /** By tenant: the kinds of its last minute, and when each was last written. */
+  const kinds = new Map<number, Map<string, number>>()
+  const kindsOf = (tenantId: number) => kinds.get(tenantId) ?? (kinds.set(tenantId, new Map()).get(tenantId) as Map<string, number>)
+  const isDue = ({ tenantId, key }: Entry) => now() - (kindsOf(tenantId).get(key) ?? unwritten) >= apartMs
   async function insert(batch: Batch<Entry>): Promise<void> {
     await insertBatch(app, batch)
-    for (const { key } of batch.entries) writtenAt.set(key, now())
-    for (const [key, at] of writtenAt) if (now() - at >= apartMs) writtenAt.delete(key)
+    const own = kindsOf(batch.tenantId)
+    for (const { key } of batch.entries) own.set(key, now())
+    for (const [key, at] of own) if (at !== unwritten && now() - at >= apartMs && !batches.has(key)) own.delete(key)
   }
   const batches = createBatches(insert, onFailure, { ...options, isDue })
   return {
     count(denial) {
-      const own = JSON.stringify([denial.tenantId, denial.actor, denial.target, denial.reason])
-      const isOne = batches.size() < mostKinds || batches.has(own)
+      const { tenantId, actor, target, reason } = denial
+      const own = kindsOf(tenantId)
+      const named = JSON.stringify([tenantId, actor, target, reason])
+      const isOne = own.has(named) || own.size < mostKinds
+      const key = isOne ? named : JSON.stringify([tenantId])
+      if (!own.has(key)) own.set(key, unwritten)
       const kind = isOne ? denial : { ...denial, actor: 'several', target: 'several', reason: 'several' }
-      const key = isOne ? own : JSON.stringify([denial.tenantId])
       batches.update(key, (before) => ({ ...(before ?? kind), key, at: new Date(now()), count: (before?.count ?? 0) + 1 }))
     },
     flush: batches.flush,

@@ -5,7 +5,6 @@ export type Batch<Entry> = { id: string; tenantId: number; entries: Entry[] }
 /** Entries of tenants, added up in the process and written in batches. */
 export type Batches<Entry> = {
   update(key: string, change: (before: Entry | undefined) => Entry): void
-  size(): number
   has(key: string): boolean
   /** Writes what is due so far. What cannot be written is kept for the next flush; never throws. */
   flush(): Promise<void>
@@ -85,7 +84,6 @@ export function createBatches<Entry extends { tenantId: number }>(
 
   return {
     update,
-    size: () => open.size,
     has: (key) => open.has(key),
     flush,
     async flushBeforeFreeze() {
