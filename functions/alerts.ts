@@ -136,6 +136,15 @@ export const alerts: readonly Alert[] = [
     alarm: { metrics: { m: 'vector_index_unmended' }, statistic: 'Maximum', above: 0 },
   },
   {
+    name: 'SomaAuditUnsealed',
+    expr: 'max(audit_unsealed_age_seconds) > 900',
+    forMinutes: 0,
+    severity: 'ticket',
+    summary: 'Audit rows of the last {{ $value | humanizeDuration }} may have no place in their chain: until they have, nobody could tell if one were changed.',
+    runbook: 'audit-rows-are-not-sealed',
+    alarm: { metrics: { m: 'audit_unsealed_age_seconds' }, statistic: 'Maximum', above: 900 },
+  },
+  {
     name: 'SomaJournalWaits',
     expr: 'max(journal_oldest_seconds) > 3600',
     forMinutes: 0,

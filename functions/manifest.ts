@@ -46,8 +46,17 @@ export const manifest: readonly ManifestRow[] = [
   }),
   http({
     name: 'tenants',
-    summary: 'tenants and their API keys',
-    routes: [post('/v1/tenants'), get('/v1/tenants'), patch('/v1/tenants/:name'), post('/v1/keys'), get('/v1/keys'), del('/v1/keys/:id'), post('/v1/keys/:id/rotate')],
+    summary: 'tenants, their API keys and their audit logs',
+    routes: [
+      post('/v1/tenants'),
+      get('/v1/tenants'),
+      patch('/v1/tenants/:name'),
+      post('/v1/keys'),
+      get('/v1/keys'),
+      del('/v1/keys/:id'),
+      post('/v1/keys/:id/rotate'),
+      get('/v1/audit'),
+    ],
     secrets: [...appSecrets, 'POSTGRES_WORKER_URL'],
   }),
   http({

@@ -25,4 +25,11 @@ export const topics = [
     // a dead letter is its record with headers about where it came from, so it is larger
     settings: { 'cleanup.policy': 'delete', 'retention.ms': String(30 * day), 'max.message.bytes': String(2 * mebibyte), ...unpacked },
   },
+  {
+    name: 'soma.audit',
+    partitions: 6,
+    replication: 3,
+    // whoever keeps audit records for longer reads them from here; the database has all of them
+    settings: { 'cleanup.policy': 'delete', 'retention.ms': String(30 * day), ...unpacked },
+  },
 ] as const

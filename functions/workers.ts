@@ -49,6 +49,15 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
   {
     ...worker,
     kind: 'job',
+    name: 'seal-audit',
+    summary: 'chains committed audit rows, signs where each chain ends, publishes what is sealed',
+    everySeconds: 60,
+    secrets: [...brokerSecrets, 'SIGNING_KEY'],
+    publishes: ['soma.audit'],
+  },
+  {
+    ...worker,
+    kind: 'job',
     name: 'expire',
     summary: 'moves memories whose time is over to history',
     everySeconds: 60,

@@ -22,7 +22,7 @@ export type Local = {
   consume(name?: string): void
   /** Says in the log which dependency cannot be used. */
   tellWhatIsAway(): Promise<void>
-  /** Writes what reads have used so far. */
+  /** Writes what reads have used so far, and what was denied. */
   flushReads(): Promise<void>
   db: Databases
   config: Config
@@ -82,10 +82,7 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
       }
     },
     tellWhatIsAway: () => tellWhatIsAway(runtime),
-    async flushReads() {
-      await runtime.keyUse.written()
-      await runtime.meter.flush()
-    },
+    flushReads: async () => void (await Promise.all([runtime.keyUse.written(), runtime.meter.flush(), runtime.denials.flush()])),
     db: databases,
     config,
     async close() {
@@ -95,8 +92,7 @@ export async function openLocal(config: Config, log: Log, { journal: withJournal
       await runtime.kafka?.close()
       await runtime.redis?.close()
       await runtime.vectorEngine?.engine.close()
-      await runtime.keyUse.written()
-      await runtime.meter.close()
+      await Promise.all([runtime.keyUse.written(), runtime.meter.close(), runtime.denials.close()])
       await closeDatabases(databases)
       await runtime.tracing.close()
     },

@@ -45,6 +45,8 @@ import { rollupUsageDeps } from '../functions/rollup-usage/deps.ts'
 import { createRollupUsage } from '../functions/rollup-usage/handler.ts'
 import { runOperationsDeps } from '../functions/run-operations/deps.ts'
 import { createRunOperations } from '../functions/run-operations/handler.ts'
+import { sealAuditDeps } from '../functions/seal-audit/deps.ts'
+import { createSealAudit } from '../functions/seal-audit/handler.ts'
 import { statusDeps } from '../functions/status/deps.ts'
 import { createStatus } from '../functions/status/handler.ts'
 import { storeDeps } from '../functions/store/deps.ts'
@@ -90,6 +92,7 @@ export function createHandlers(runtime: Runtime): Handlers {
     jobs: {
       'drain-outbox': createDrainOutbox(drainOutboxDeps(runtime)),
       'rollup-usage': createRollupUsage(rollupUsageDeps(runtime)),
+      'seal-audit': createSealAudit(sealAuditDeps(runtime)),
       sweep: createSweep(sweepDeps(runtime)),
       expire: createExpire(expireDeps(runtime)),
       'run-operations': createRunOperations(runOperationsDeps(runtime)),

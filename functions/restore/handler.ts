@@ -1,3 +1,4 @@
+import { auditRestore } from '../../shared/audit/index.ts'
 import { restore, restoreTenant } from '../../shared/backup/index.ts'
 import type { JobHandler } from '../../shared/handler/index.ts'
 import { openOfTime } from '../../shared/recovery/index.ts'
@@ -14,7 +15,12 @@ export function createRestore({ owner, store, prefix, key, from, at, tenant, as 
     const home = await store()
     const name = from ?? (await openOfTime({ store: home, prefix }, key, new Date(at as string))).name
     const place = { store: home, prefix: prefix === '' ? name : `${prefix}/${name}` }
-    const report = tenant === undefined || as === undefined ? await restore(owner, place, { key, signal }) : await restoreTenant(owner, place, { key, signal, tenant, as })
+    if (tenant !== undefined && as !== undefined) {
+      const brought = await restoreTenant(owner, place, { key, signal, tenant, as })
+      return { done: brought.rows, remaining: false, detail: brought }
+    }
+    const report = await restore(owner, place, { key, signal })
+    await auditRestore(owner, report, 'restore')
     return { done: report.rows, remaining: false, detail: report }
   }
 }

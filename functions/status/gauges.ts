@@ -1,14 +1,15 @@
+import { unsealedAge } from '../../shared/audit/index.ts'
 import { listModels, readChecks } from '../../shared/model/index.ts'
 import { pendingByTenant } from '../../shared/outbox/index.ts'
 import { recoveryState } from '../../shared/recovery/index.ts'
 import { foldTenants } from '../../shared/telemetry/index.ts'
 import type { StatusDeps } from './deps.ts'
 
-/** Fills the gauges of what the database knows: outbox, models and their checks, backups and drills. They stay as they are while it cannot be asked. */
+/** Fills the gauges of what the database knows: outbox, models and their checks, backups and drills, the audit chain. They stay as they are while it cannot be asked. */
 export async function readGauges({ worker, metrics, log }: Pick<StatusDeps, 'worker' | 'metrics' | 'log'>): Promise<void> {
-  const read = Promise.all([pendingByTenant(worker), listModels(worker), readChecks(worker), recoveryState(worker)])
+  const read = Promise.all([pendingByTenant(worker), listModels(worker), readChecks(worker), recoveryState(worker), unsealedAge(worker)])
   await read.then(
-    ([rows, models, checks, recovery]) => {
+    ([rows, models, checks, recovery, unsealed]) => {
       const { outboxPending, outboxDead, walLag, modelCoverage, vectorMissing, vectorStale, vectorRepaired, vectorCheckAge } = metrics
       // a tenant whose rows are all sent is not among them any more
       for (const gauge of [outboxPending, outboxDead, walLag, modelCoverage, vectorMissing, vectorStale, vectorRepaired, vectorCheckAge]) gauge.reset()
@@ -25,6 +26,7 @@ export async function readGauges({ worker, metrics, log }: Pick<StatusDeps, 'wor
         vectorCheckAge.set({ model }, seconds)
       }
       metrics.statusUp.set({ handler: 'status' }, 1)
+      metrics.auditUnsealed.set(unsealed)
       for (const { kind, age, ok, every, looked, rpo, rto } of recovery) {
         if (age !== null) metrics.recoveryAge.set({ kind }, age)
         if (ok !== null) metrics.recoveryOk.set({ kind }, ok ? 1 : 0)
@@ -37,7 +39,7 @@ export async function readGauges({ worker, metrics, log }: Pick<StatusDeps, 'wor
     (error) => {
       // a database that cannot be asked is nothing that is up
       metrics.statusUp.reset()
-      log.warn({ err: error }, 'the outbox, the models, their checks, backups and drills could not be read for the metrics')
+      log.warn({ err: error }, 'the outbox, the models, their checks, backups, drills and the audit chain could not be read for the metrics')
     },
   )
 }

@@ -1,3 +1,4 @@
+import { listAudit } from '../../shared/audit/index.ts'
 import type { HttpHandler } from '../../shared/handler/index.ts'
 import { contextOf, createApp, queryOf, readJson } from '../../shared/http/index.ts'
 import { changeTenant, createKey, createTenant, listKeys, listTenants, revokeKey, rotateKey } from '../../shared/tenant/index.ts'
@@ -5,7 +6,7 @@ import type { TenantsDeps } from './deps.ts'
 
 const bodyBytes = 64 * 1024
 
-/** Tenants (scope platform:tenants, a key of the system tenant) and the keys of one's own tenant (scope admin). */
+/** Tenants (scope platform:tenants, a key of the system tenant), and the keys and the audit log of one's own tenant (scope admin). */
 export function createTenants(deps: TenantsDeps): HttpHandler {
   const app = createApp('tenants', deps)
   app.post('/v1/tenants', async (c) => c.json(await createTenant(await contextOf(c, deps), deps.stage, await readJson(c.req.raw, bodyBytes)), 201))
@@ -22,5 +23,6 @@ export function createTenants(deps: TenantsDeps): HttpHandler {
     return c.body(null, 204)
   })
   app.post('/v1/keys/:id/rotate', async (c) => c.json(await rotateKey(await contextOf(c, deps), deps.stage, c.req.param('id'), await readJson(c.req.raw, bodyBytes)), 201))
+  app.get('/v1/audit', async (c) => c.json(await listAudit(await contextOf(c, deps), queryOf(c, ['tenant', 'action', 'from', 'to', 'limit', 'cursor']))))
   return app
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { listAudit } from '../../shared/audit/index.ts'
 import type { Client } from '../../shared/client/index.ts'
 import { listOutbox, outboxSummary, purgeOutbox, replayOutbox } from '../../shared/outbox/index.ts'
 import { AppError } from '../../shared/problem/index.ts'
@@ -9,7 +10,7 @@ import { type Connection, connect } from './connect.ts'
 import { CommandError } from './failure.ts'
 import { type Globals, refuseUrl } from './globals.ts'
 
-type Administration = Pick<Client, 'backups' | 'drills' | 'keys' | 'outbox' | 'tenants'>
+type Administration = Pick<Client, 'audit' | 'backups' | 'drills' | 'keys' | 'outbox' | 'tenants'>
 
 /** The keys of one tenant: over HTTP that of the credential, which must then be the one that is named. */
 export function administerKeys<T>(globals: Globals, tenant: string | undefined, work: (keys: Client['keys']) => Promise<T>): Promise<T> {
@@ -24,6 +25,11 @@ export function administerTenants<T>(globals: Globals, work: (tenants: Client['t
 /** The outbox of one tenant, or for a summary of all: over HTTP that of the credential, unless it has platform:outbox. */
 export function administerOutbox<T>(globals: Globals, tenant: string | undefined, work: (outbox: Client['outbox'], connection: Connection) => Promise<T>): Promise<T> {
   return administer(globals, { actAs: tenant ?? 'default' }, ({ outbox }, connection) => work(outbox, connection))
+}
+
+/** The audit log of one tenant: over HTTP that of the credential, unless it has platform:audit. */
+export function administerAudit<T>(globals: Globals, tenant: string | undefined, work: (list: Client['audit']) => Promise<T>): Promise<T> {
+  return administer(globals, { actAs: tenant ?? 'default' }, ({ audit }) => work(audit))
 }
 
 /** Backups or drills: over HTTP that takes a key of the tenant "system". */
@@ -77,6 +83,7 @@ function directly({ config }: Local, ctx: Ctx): Administration {
       resume: (name) => changeTenant(ctx, name, { status: 'active' }),
       limit: (name, limits) => changeTenant(ctx, name, { limits }),
     },
+    audit: ({ limit, ...query } = {}) => listAudit(ctx, { ...query, ...(limit === undefined ? {} : { limit: String(limit) }) }),
     backups: runsOf(ctx, 'backup'),
     drills: runsOf(ctx, 'drill'),
     outbox: {

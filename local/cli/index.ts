@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import pkg from '../../package.json' with { type: 'json' }
+import { addAudit } from './audit.ts'
 import { addBackup } from './backup.ts'
 import { addCompletion } from './completion.ts'
 import { addDlq } from './dlq.ts'
@@ -78,7 +79,23 @@ export function createProgram(json = false): Command {
   addGlobals(program)
   for (const add of [addStart, addStore, addRecall, addList, addGet, addHistory, addForget, addLink, addUnlink, addNeighbors, addPath, addStats, addNames, addUsage]) add(program)
   for (const add of [addExport, addImport, addBackup, addRestore, addDrill, addRuns, addVerify, addVerifyIndex, addRebuildIndex]) add(program)
-  for (const add of [addMigrate, addTenant, addKey, addModels, addOutbox, addDlq, addJournal, addTopics, addDrain, addWorker, addDoctor, addPreflight, addProfile, addCompletion])
+  for (const add of [
+    addMigrate,
+    addTenant,
+    addKey,
+    addAudit,
+    addModels,
+    addOutbox,
+    addDlq,
+    addJournal,
+    addTopics,
+    addDrain,
+    addWorker,
+    addDoctor,
+    addPreflight,
+    addProfile,
+    addCompletion,
+  ])
     add(program)
   return program
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { auditRestore } from '../../shared/audit/index.ts'
 import { type Archive, openArchive, type RestoreStep, restore, restoreTenant } from '../../shared/backup/index.ts'
 import type { Config } from '../../shared/config/index.ts'
 import { backupKeyOf, existingPlace, type NamedPlace, onArchive, placeOfTime } from './archive.ts'
@@ -49,9 +50,11 @@ export function addRestore(program: Command): void {
         const from = await place()
         // what is no archive, or wants another key, is told before a database is made for it
         tell(globals, from, await openArchive(from, key))
-        return onDatabase(config, 'owner', whenServed, (owner) => {
+        return onDatabase(config, 'owner', whenServed, async (owner) => {
           const progress = stepwise(globals, labels)
-          return restore(owner, from, { key, signal, onProgress: progress.report }).finally(progress.end)
+          const restored = await restore(owner, from, { key, signal, onProgress: progress.report }).finally(progress.end)
+          await auditRestore(owner, restored, 'cli')
+          return restored
         })
       })
       const built = report.archives > 1 ? ` The archive builds on ${count(report.archives - 1, 'other')}.` : ''

@@ -181,10 +181,26 @@ const journal: Row = {
   ],
 }
 
+const audit: Row = {
+  title: 'Audit',
+  figures: [
+    {
+      kind: 'lines',
+      title: 'Audit rows without a place in their chain',
+      description: 'How old the oldest one can be: every row that was committed before is sealed. The job seals each minute; until then nobody could tell if a row were changed.',
+      unit: 's',
+      queries: [{ expr: watched('SomaAuditUnsealed'), legend: 'oldest' }],
+      alerts: ['SomaAuditUnsealed'],
+      width: 24,
+    },
+  ],
+}
+
 export const pipeline: Dashboard = {
   uid: 'soma-pipeline',
   title: 'Soma: pipeline',
-  description: 'What happens to a change after its answer: the outbox, the consumers, the vectors; and the journal that takes its place while the database is away.',
+  description:
+    'What happens to a change after its answer: the outbox, the consumers, the vectors, the audit chain; and the journal that takes its place while the database is away.',
   since: '6h',
-  rows: [outbox, consumers, vectors, journal],
+  rows: [outbox, consumers, vectors, audit, journal],
 }

@@ -22,7 +22,7 @@ export type TenantRestoreOptions = Omit<RestoreOptions, 'onProbes' | 'onContents
  * What a copy of a tenant does not get: keys, whose texts have the number of the tenant that they were made for; operations and answers to repeated requests, which belong to who asked; and the log of what was
  * done to the other.
  */
-const left: readonly string[] = ['tenants', 'api_keys', 'operations', 'idempotency', 'audit_log'] satisfies ArchivedTable[]
+const left: readonly string[] = ['tenants', 'api_keys', 'operations', 'idempotency', 'audit_log', 'audit_chain', 'audit_checkpoints', 'audit_heads'] satisfies ArchivedTable[]
 
 const nameForm = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const statementMs = 6 * 3_600_000
@@ -68,6 +68,11 @@ async function findTenant(archive: Archive, { tenant: name, signal, onProgress }
 async function fill(tx: Sql, engine: Database['engine'], archive: Archive, from: TenantRow, { as, signal, onProgress }: TenantRestoreOptions): Promise<Record<string, number>> {
   const { manifest } = archive
   await setForms(tx)
+  const [collection] = await tx.query('select from vector_collections limit 1')
+  if (collection)
+    throw new ArchiveError(
+      'A second vector engine is in use, which names vectors by the number of a memory: a copy beside the original would replace its vectors. Restore the whole archive into an empty database, and take the tenant from there with `npx soma export` and `npx soma import`.',
+    )
   // at the end it sets sequences: a login that may not is told now
   await actAs(tx, 'soma_owner')
   await actAs(tx, 'soma_worker')

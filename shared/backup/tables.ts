@@ -21,6 +21,9 @@ export const archivedTables = [
   'usage_hours',
   'usage_batches',
   'audit_log',
+  'audit_chain',
+  'audit_checkpoints',
+  'audit_heads',
   'erasures',
   'operations',
 ] as const

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import type { AuditEntry, AuditIn } from '../audit/index.ts'
 import type { LinkIn, LinkOut, Neighbors, NeighborsIn, PathIn, PathOut } from '../link/index.ts'
 import type { BulkStored, ForgetIn, Forgotten, ListIn, MemoryIn, MemoryOut, Version } from '../memory/index.ts'
 import type { OperationOut } from '../operation/index.ts'
@@ -164,6 +165,8 @@ export function createClient(options: ClientOptions = {}) {
       replay: (rows: z.input<typeof ReplayIn>) => send<Replayed>('POST', '/v1/outbox/replay', rows),
       purge: (rows: z.input<typeof PurgeIn>) => send<Purged>('POST', '/v1/outbox/purge', rows),
     },
+    /** Audit rows of one's own tenant, or with platform:audit of the one that is named, the newest first. */
+    audit: (query: Query<typeof AuditIn> = {}) => send<Page<AuditEntry>>('GET', `/v1/audit${search(query)}`),
     backups: runsAt('/v1/backups'),
     drills: runsAt('/v1/drills'),
     keys: {

@@ -30,6 +30,7 @@ import { sql as vectorsByKey } from './migrations/0027-vectors-by-key.ts'
 import { sql as recovery } from './migrations/0028-recovery.ts'
 import { sql as backupStates } from './migrations/0029-backup-states.ts'
 import { sql as identity } from './migrations/0030-identity.ts'
+import { sql as auditChain } from './migrations/0031-audit-chain.ts'
 
 /** Forward only, in order, each in a transaction of its own; a list in code, so that a bundle carries it. */
 export const migrations = [
@@ -63,6 +64,7 @@ export const migrations = [
   recovery,
   backupStates,
   identity,
+  auditChain,
 ] as const
 export const schemaVersion = migrations.length
 

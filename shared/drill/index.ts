@@ -1,5 +1,5 @@
 export { type Catalog, readCatalog } from './catalog.ts'
 export { type DrillDeps, type DrillOptions, type DrillStep, drill } from './drill.ts'
 export { type Examined, examine } from './examine.ts'
-export { DrillReport, faultsOf, isSigned, publicKeyOf, signReport } from './report.ts'
+export { DrillReport, faultsOf, publicKeyOf, signReport } from './report.ts'
 export { createScratch, dropScratch, scratches, scratchName } from './scratch.ts'

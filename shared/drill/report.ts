@@ -1,5 +1,5 @@
-import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject, sign, verify } from 'node:crypto'
 import * as z from 'zod'
+import { signerOf } from '../signature/index.ts'
 
 const seconds = z.number().min(0)
 const milliseconds = z.nullable(z.number().min(0))
@@ -41,21 +41,13 @@ export function faultsOf({ ok, checks }: DrillReport): string | null {
   return failed.join(' ') || 'It did not come to its end.'
 }
 
-/** An Ed25519 key out of SIGNING_KEY: HKDF-SHA-256 makes its seed, so that nobody has another secret to keep, and who only verifies needs none. */
-function keyOf(signingKey: string): KeyObject {
-  const seed = Buffer.from(hkdfSync('sha256', signingKey, '', 'soma drill reports', 32))
-  // PKCS #8 of an Ed25519 key (RFC 8410): all but the seed is fixed
-  return createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]), format: 'der', type: 'pkcs8' })
-}
+const signer = (signingKey: string) => signerOf(signingKey, 'soma drill reports')
 
 /** The report as it is kept, and its signature over exactly these bytes, in base64. */
 export function signReport(report: DrillReport, signingKey: string): { text: string; signature: string } {
   const text = JSON.stringify(report)
-  return { text, signature: sign(null, Buffer.from(text), keyOf(signingKey)).toString('base64') }
+  return { text, signature: signer(signingKey).sign(text) }
 }
 
-export const isSigned = (text: string, signature: string, publicKey: string): boolean =>
-  verify(null, Buffer.from(text), createPublicKey(publicKey), Buffer.from(signature, 'base64'))
-
 /** Who has it can tell a report of this installation from any other: PEM. */
-export const publicKeyOf = (signingKey: string): string => createPublicKey(keyOf(signingKey)).export({ format: 'pem', type: 'spki' }).toString()
+export const publicKeyOf = (signingKey: string): string => signer(signingKey).publicKey

@@ -12,10 +12,10 @@ import { readRoles } from '../vector/index.ts'
 import type { Runtime } from './runtime.ts'
 
 /** The part of the runtime that every HTTP handler needs. */
-export function httpDeps({ config, databases, authenticate, limiter, turns, redis, signingKey, log, metrics }: Runtime): HttpDeps {
+export function httpDeps({ config, databases, authenticate, limiter, turns, denials, redis, signingKey, log, metrics }: Runtime): HttpDeps {
   // in the background: the first request that has a limit need not wait for it
   void redis?.connect()
-  return { app: databases.app, worker: databases.worker, authenticate, limiter, turns, signingKey, corsOrigins: config.CORS_ORIGINS, log, metrics }
+  return { app: databases.app, worker: databases.worker, authenticate, limiter, turns, denials, signingKey, corsOrigins: config.CORS_ORIGINS, log, metrics }
 }
 
 /** What a recall needs: the embedders, the second vector engine if there is one, a log line for an arm that failed, the meter of reads, and the generation, read as the requests' own role. */

@@ -5,11 +5,12 @@ import type { HttpHandler, JobHandler, JobReport, RecordHandler } from '../handl
 import { awsHandler } from '../http/index.ts'
 import type { Bury } from '../kafka/index.ts'
 import { createLog } from '../telemetry/index.ts'
+import type { Databases } from './databases.ts'
 import { refuseJournal } from './journal.ts'
 import { applyKafkaEvent, isKafkaEvent } from './kafka-event.ts'
 import { observeJob, observeRecords } from './observe.ts'
 import { applyRecords } from './records.ts'
-import { armingsOf, type Databases, deployedRuntime, type Need, patienceMs, type Runtime } from './runtime.ts'
+import { armingsOf, deployedRuntime, type Need, patienceMs, type Runtime } from './runtime.ts'
 
 type Context = { getRemainingTimeInMillis(): number }
 /** Time kept free before the function's own deadline, to end in order. */
@@ -37,17 +38,18 @@ async function start(need: Need): Promise<Runtime> {
 export function lambdaHttp(build: (runtime: Runtime) => HttpHandler) {
   const load = once('app', (runtime) => {
     const handler = build(runtime)
-    return { handler, handle: awsHandler(handler), wakesSent: runtime.wakesSent, keyUse: runtime.keyUse, meter: runtime.meter, tell: runtime.tell, tracing: runtime.tracing }
+    const { wakesSent, keyUse, meter, denials, tell, tracing } = runtime
+    return { handler, handle: awsHandler(handler), wakesSent, keyUse, meter, denials, tell, tracing }
   })
   return async (event: unknown, context: unknown) => {
-    const { handler, handle, wakesSent, keyUse, meter, tell, tracing } = await load()
+    const { handler, handle, wakesSent, keyUse, meter, denials, tell, tracing } = await load()
     if (isMeasure(event)) {
       await handler.measure?.()
       return tell(true)
     }
     const answer = await handle(event, context)
     // the sandbox is frozen once it has answered: a wake-up still on its way, a count or a span would wait for a next request that may never come
-    await Promise.all([wakesSent(), keyUse.written(), meter.flushBeforeFreeze(), tell(), tracing.flushBeforeFreeze()])
+    await Promise.all([wakesSent(), keyUse.written(), meter.flushBeforeFreeze(), denials.flushBeforeFreeze(), tell(), tracing.flushBeforeFreeze()])
     return answer
   }
 }

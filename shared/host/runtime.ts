@@ -1,9 +1,10 @@
 import { type Armings, createArmings } from '../arming/index.ts'
+import { createDenials, type Denials } from '../audit/index.ts'
 import { fetchSecrets, invokeAsync, invokeFunction } from '../aws/index.ts'
 import { type Breakers, createBreakers } from '../breaker/index.ts'
 import { breakingPublisher, type Publisher } from '../bus/index.ts'
 import { type Config, ConfigError, kafkaConnection, type SecretName, secretHosts, withSecrets } from '../config/index.ts'
-import { assertSafeRole, assertSchema, type Database, openPostgres, type Settings } from '../db/index.ts'
+import { assertSafeRole, assertSchema } from '../db/index.ts'
 import { createEmbedder, createNextEmbedder, type Embedder } from '../embed/index.ts'
 import { createTokens, type Tokens } from '../jwt/index.ts'
 import { type Kafka, openKafka } from '../kafka/index.ts'
@@ -11,10 +12,11 @@ import { createLimiter, createTurns, keyPrefix, type Limiter, type Turns } from 
 import { generationReader } from '../outbox/index.ts'
 import type { Redis } from '../redis/index.ts'
 import { createLog, createMetrics, type Log, type Metrics, setBreakers } from '../telemetry/index.ts'
-import { type Authenticate, createAuthenticate, createKeyUse, defaultLimits, type KeyUse } from '../tenant/index.ts'
+import { type Authenticate, createAuthenticate, createKeyUse, type KeyUse } from '../tenant/index.ts'
 import { noTracing, type Tracing } from '../trace/index.ts'
 import { createReadMeter, type ReadMeter } from '../usage/index.ts'
 import type { Engine } from '../vector/index.ts'
+import { type Databases, openDatabases } from './databases.ts'
 import type { RunningJournal } from './journal.ts'
 import { redisOf, withRedis } from './redis.ts'
 import { type Tell, teller } from './tell.ts'
@@ -41,6 +43,8 @@ export type Runtime = {
   keyUse: KeyUse
   /** Counts what reads use; whoever ends the process closes it before the databases. */
   meter: ReadMeter
+  /** Counts what was denied to whom; whoever ends the process closes it before the databases. */
+  denials: Denials
   signingKey: string
   generation: () => Promise<number>
   /** Asks a job to run soon; a wake-up that gets lost is made good by the job's schedule. */
@@ -65,7 +69,6 @@ export type Runtime = {
   /** Where the drain publishes to when it is not by invocation: the broker, or the local adapter's bus. */
   publisher?: Publisher
 }
-export type Databases = { app: Database; worker: Database; owner: Database }
 export type Need = 'app' | 'worker' | 'owner'
 
 /** The runtime of a deployed handler: real Postgres, secrets by ARN. @throws ConfigError, or Error when the database refuses */
@@ -118,6 +121,7 @@ export function assembleRuntime(
     tokens,
     keyUse,
     meter: createReadMeter(databases.app, (error) => log.warn({ err: error }, 'what reads used could not be written; the next flush tries again')),
+    denials: createDenials(databases.app, (error) => log.warn({ err: error }, 'denied requests could not be written; the next flush tries again')),
     signingKey: more.signingKey,
     generation: generationReader(databases.worker),
     wake: more.wake,
@@ -142,13 +146,6 @@ function breakersOf({ BREAKER_FAILURES: failures, BREAKER_OPEN_SECONDS: seconds 
   })
 }
 
-/** What the database must know in every transaction: the quotas of tenants that have none of their own. */
-export function databaseSettings(config: Config): Settings {
-  const { daily_writes, memories, bytes } = defaultLimits(config)
-  const quotas = JSON.stringify({ daily_writes, memories, bytes })
-  return quotas === '{}' ? {} : { 'soma.quota_defaults': quotas }
-}
-
 function brokerOf(config: Config, log: Log, metrics: Metrics): Kafka | undefined {
   const connection = kafkaConnection(config)
   if (!connection) return undefined
@@ -161,43 +158,6 @@ function brokerOf(config: Config, log: Log, metrics: Metrics): Kafka | undefined
       log.error({ consumer, reason, ...source }, 'a record that can never be applied went to the dead letters')
     },
   })
-}
-
-/** One pool a distinct URL; the worker and the owner fall back to POSTGRES_URL. */
-export function openDatabases(config: Config, log: Log): Databases {
-  const opened = new Map<string, Database>()
-  const open = (url: string | undefined, variable: SecretName): Database => {
-    if (!url) throw new ConfigError(`${variable} is missing: a deployed handler needs a Postgres.`)
-    const known = opened.get(url)
-    if (known) return known
-    const database = openPostgres({
-      url,
-      max: config.POSTGRES_POOL_SIZE,
-      statementTimeoutMs: config.STATEMENT_TIMEOUT_MS,
-      settings: databaseSettings(config),
-      onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
-      onNoPlans: (error) =>
-        log.warn({ err: error }, 'the pooler before the database keeps no prepared statements (PgBouncer: max_prepared_statements): recalls are planned each time'),
-      ...(config.POSTGRES_SSL_ROOT_CERT ? { sslRootCert: config.POSTGRES_SSL_ROOT_CERT } : {}),
-      ...freshUrl(config, variable),
-    })
-    opened.set(url, database)
-    return database
-  }
-  const of = (variable: 'POSTGRES_URL' | 'POSTGRES_WORKER_URL' | 'POSTGRES_MIGRATION_URL') => open(config[variable], variable)
-  const given = (['POSTGRES_URL', 'POSTGRES_WORKER_URL', 'POSTGRES_MIGRATION_URL'] as const).find((variable) => config[variable] !== undefined)
-  const app = of(given ?? 'POSTGRES_URL')
-  return {
-    app,
-    worker: config.POSTGRES_WORKER_URL ? of('POSTGRES_WORKER_URL') : app,
-    owner: config.POSTGRES_MIGRATION_URL ? of('POSTGRES_MIGRATION_URL') : app,
-  }
-}
-
-/** A URL that came by ARN is fetched again when its password is refused. */
-function freshUrl(config: Config, variable: SecretName): { freshUrl?: () => Promise<string | undefined> } {
-  const arn = config.secretArns[variable]
-  return arn === undefined ? {} : { freshUrl: async () => (await fetchSecrets({ [variable]: arn }, secretHosts(config)))[variable] }
 }
 
 /** FUNCTION_<NAME> is a Lambda function's name, or the URL of a task. */

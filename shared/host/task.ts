@@ -128,10 +128,9 @@ async function listen(runtime: Runtime, handler: HttpHandler): Promise<void> {
   process.once('SIGINT', end)
 }
 
-async function closeAll({ databases, keyUse, meter, kafka, redis, journal, vectorEngine, tracing }: Runtime): Promise<void> {
+async function closeAll({ databases, keyUse, meter, denials, kafka, redis, journal, vectorEngine, tracing }: Runtime): Promise<void> {
   await journal?.close()
-  await keyUse.written()
-  await meter.close()
+  await Promise.all([keyUse.written(), meter.close(), denials.close()])
   await kafka?.close()
   await redis?.close()
   await vectorEngine?.engine.close()

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'hono'
 import { Hono } from 'hono'
+import type { Denials } from '../audit/index.ts'
 import type { Database } from '../db/index.ts'
 import { textProblem } from '../json/index.ts'
 import type { Limiter, Taken, Turns } from '../limit/index.ts'
@@ -20,16 +21,17 @@ export type HttpDeps = {
   authenticate: Authenticate
   limiter: Limiter
   turns: Turns
+  denials: Denials
   signingKey: string
   corsOrigins: string[]
   log: Log
   metrics: Metrics
 }
-export type Env = { Variables: { requestId: string; outcome: Record<string, unknown>; standings: Standing[]; endTurn?: () => void } }
+export type Env = { Variables: { requestId: string; outcome: Record<string, unknown>; standings: Standing[]; caller?: { tenantId: number; actor: string }; endTurn?: () => void } }
 export type SomaApp = Hono<Env>
 
 /** A Hono app with request id, problem answers, one log line, one span and the metrics of each request. */
-export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' | 'corsOrigins'>): SomaApp {
+export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' | 'corsOrigins' | 'denials'>): SomaApp {
   const app = new Hono<Env>()
   app.use(async function trace(c, next) {
     const { name: asked, attributes } = asReceived(name, c.req.method)
@@ -66,6 +68,11 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
     const known = asAppError(error)
     if (known.code === 'internal') deps.log.error({ request_id: c.get('requestId'), err: known.details.cause }, 'internal error')
     c.get('outcome').code = known.code
+    const by = c.get('caller') ?? known.details.denied?.by
+    if (known.code === 'forbidden' && by) {
+      const reason = known.details.denied?.reason ?? 'right'
+      deps.denials.count({ tenantId: by.tenantId, actor: by.actor, target: `${c.req.method} ${routeOf(c) ?? 'none'}`, reason, requestId: c.get('requestId') })
+    }
     return problemResponse(known, { path: c.req.path, id: c.get('requestId') })
   })
   app.notFound((c) => {
@@ -85,6 +92,7 @@ export function createApp(name: string, deps: Pick<HttpDeps, 'log' | 'metrics' |
 export async function contextOf(c: Context<Env>, deps: Omit<HttpDeps, 'authenticate'> & { authenticate: Authenticate['offline'] }, { streams = false } = {}): Promise<Ctx> {
   const caller = await deps.authenticate(c.req.raw)
   c.get('outcome').tenant = caller.tenant
+  c.set('caller', caller)
   if (!holdsReach(c.req.method, routeOf(c))) assertUnlimited(caller)
   take(c, await deps.limiter.request(caller))
   // no operation that writes or reads a body takes parameters: one that was meant to narrow it is never ignored

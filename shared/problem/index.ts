@@ -25,7 +25,9 @@ export const problems = {
   timeout: [504, 'The answer took too long'],
 } as const satisfies Record<string, readonly [number, string]>
 
-export type ProblemDetails = { errors?: FieldError[]; retryAfterSeconds?: number; headers?: Record<string, string>; cause?: unknown }
+/** For the audit log, never for the answer: why somebody was refused, in one of few words; and who, where that was known before the request had a context. */
+export type Refusal = { reason: string; by?: { tenantId: number; actor: string } }
+export type ProblemDetails = { errors?: FieldError[]; retryAfterSeconds?: number; headers?: Record<string, string>; cause?: unknown; denied?: Refusal }
 
 export class AppError extends Error {
   override readonly name = 'AppError'

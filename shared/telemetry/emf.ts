@@ -9,7 +9,7 @@ type Told = { dimensions: Record<string, string>; figures: Record<string, number
 /** What processes count: told as what was added since the last time. */
 const counters = ['consumer_messages_consumed_total', 'consumer_process_failure_total', 'dead_letters_total', 'requests_limited_total', 'vector_put_failures_total']
 /** What the database knows, and so only who has just read it; of many tenants or models the worst, or the sum. */
-const worst = ['memory_wal_lag_seconds', 'outbox_dead', 'status_up']
+const worst = ['memory_wal_lag_seconds', 'outbox_dead', 'status_up', 'audit_unsealed_age_seconds']
 const soonest = ['certificate_expires_seconds']
 /** Whoever changes one of these has more to do than to change it: they may be old. */
 export const mayBeOld = ['SIGNING_KEY', 'BACKUP_KEY']

@@ -76,6 +76,7 @@ export function createMetrics() {
     recoveryOk: new Gauge({ name: 'recovery_last_ok', help: '1 where the last backup, the last drill succeeded, else 0', labelNames: ['kind'], registers }),
     drillRpo: new Gauge({ name: 'drill_rpo_seconds', help: 'What would have been lost at the last drill', registers }),
     drillRto: new Gauge({ name: 'drill_rto_seconds', help: 'How long the last drill took to restore and examine', registers }),
+    auditUnsealed: new Gauge({ name: 'audit_unsealed_age_seconds', help: 'The oldest that an audit row without a place in its chain can be', registers }),
     dbWriteLatency: new Histogram({ name: 'db_write_latency_seconds', help: 'Time of a write transaction', buckets: seconds, registers }),
   }
   // unknown until there was a drill, and not 0

@@ -61,9 +61,10 @@ export function createAuthenticate(config: Config, app: Database, verifyToken?: 
   async function callerOf(lookup: Lookup, request: Request): Promise<Caller> {
     const { known, actor, of } = await identify(lookup, credentialOf(request), new URL(request.url).hostname)
     if (lookup === online) remember(of, known)
-    if (known.suspended) throw new AppError('forbidden', 'This tenant is suspended.')
+    const by = { tenantId: known.tenantId, actor }
+    if (known.suspended) throw new AppError('forbidden', 'This tenant is suspended.', { denied: { reason: 'suspended', by } })
     const named = request.headers.get('x-tenant-id')
-    if (named !== null && named !== known.tenant) throw new AppError('forbidden', 'X-Tenant-ID is not the tenant of this credential.')
+    if (named !== null && named !== known.tenant) throw new AppError('forbidden', 'X-Tenant-ID is not the tenant of this credential.', { denied: { reason: 'other tenant', by } })
     return {
       tenantId: known.tenantId,
       tenant: known.tenant,

@@ -7,7 +7,7 @@ export const memoryScopes = ['memory:read', 'memory:write', 'memory:delete', 'me
 /** All that the key of a tenant can have. */
 export const tenantScopes = [...memoryScopes, 'admin', 'outbox:read', 'outbox:write'] as const
 /** `platform:*` exists only on keys of the system tenant and is the only way across tenants. */
-export const allScopes = [...tenantScopes, 'platform:tenants', 'platform:outbox', 'platform:backups', 'platform:drills'] as const
+export const allScopes = [...tenantScopes, 'platform:tenants', 'platform:outbox', 'platform:backups', 'platform:drills', 'platform:audit'] as const
 export type Scope = (typeof allScopes)[number]
 
 export const systemTenantId = 0
@@ -21,5 +21,5 @@ export type Ctx = Caller & { app: Database; worker: Database; requestId: string;
 
 /** @throws AppError forbidden */
 export function requireScope(ctx: Pick<Caller, 'scopes'>, scope: Scope): void {
-  if (!ctx.scopes.has(scope)) throw new AppError('forbidden', `This needs a credential with the scope ${scope}.`)
+  if (!ctx.scopes.has(scope)) throw new AppError('forbidden', `This needs a credential with the scope ${scope}.`, { denied: { reason: `scope ${scope}` } })
 }

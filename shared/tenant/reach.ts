@@ -40,5 +40,5 @@ function beyond({ namespaces, ...ids }: KeyReach): AppError {
     ...(namespaces ? [`the ${namespaces.length > 1 ? 'namespaces' : 'namespace'} ${namespaces.join(', ')}`] : []),
     ...Object.entries(ids).map(([id, value]) => `${id} "${value}"`),
   ]
-  return new AppError('forbidden', `This goes beyond what the key may reach: it is limited to ${limits.join(' and ')}, which a call has to name.`)
+  return new AppError('forbidden', `This goes beyond what the key may reach: it is limited to ${limits.join(' and ')}, which a call has to name.`, { denied: { reason: 'reach' } })
 }

@@ -1,5 +1,5 @@
 import { invalidField } from '../problem/index.ts'
-import { assertUnlimited, assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
+import { appendAudit, assertUnlimited, assertWithin, type Ctx, requireScope } from '../tenant/index.ts'
 import { type Model, placeOf } from './export-pages.ts'
 import { ExportIn, type ExportQuery } from './export-query.ts'
 import { beginning, type Place, type Source, walk } from './export-walk.ts'
@@ -15,6 +15,7 @@ export async function exportLines(ctx: Ctx, query: Record<string, string | undef
   const wanted = ExportIn.parse(query)
   requireExport(ctx, wanted)
   const from = await placeFrom(ctx, wanted)
+  await ctx.app.transaction({ role: 'soma_app', tenantId: ctx.tenantId }, (tx) => appendAudit(tx, ctx, 'export.stream', null, wanted))
   return linesFrom(readerOf(ctx), wanted, from, model)
 }
 

@@ -1,3 +1,4 @@
+export { type Batch, type BatchOptions, createBatches } from './batches.ts'
 export { countWords } from './count-words.ts'
 export { tenantUsage, type Usage, type UsageBucket, UsageIn, type UsageOut } from './hours.ts'
 export { createReadMeter, type ReadMeter, type ReadUse } from './meter.ts'

@@ -7,7 +7,7 @@ import { createRestore } from '../../functions/restore/handler.ts'
 import { fileStore } from '../../shared/blob/index.ts'
 import { firstKey, restorable, withTarget } from '../support/archives.ts'
 import { describeEngines } from '../support/engines.ts'
-import { loseWakeUps } from './admin.ts'
+import { adminSql, loseWakeUps } from './admin.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'soma-backups-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -32,6 +32,8 @@ describeEngines(
         await expect(restoreFrom('../../elsewhere')).rejects.toThrow('is no key')
         expect(await restoreFrom(first.detail?.name as string)).toMatchObject({ done: first.done, detail: { generation: 2 } })
         expect(await restorable(target)).toEqual(await restorable(product()))
+        const noted = await adminSql(target, `select tenant_id, actor, detail->'generation' as generation from audit_log where action = 'backup.restore'`)
+        expect(noted).toEqual([{ tenant_id: 0, actor: 'restore', generation: 2 }])
       })
     })
 

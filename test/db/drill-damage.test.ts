@@ -121,7 +121,7 @@ describeEngines(
       const columns = await rows<{ table: string; column: string; type: string }>(
         `select c.relname as table, a.attname as column, format_type(a.atttypid, null) as type from pg_class c join pg_attribute a on a.attrelid = c.oid
        where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and a.attnum > 0 and not a.attisdropped
-         and c.relname not in ('schema_migrations', 'backup_states', 'recovery_runs', 'recovery_schedule', 'vector_checks', 'vector_collections', 'words_recounted', 'quota_blocks', 'word_counts', 'outbox_ready', 'embedding_roles') order by 1, a.attnum`,
+         and c.relname not in ('schema_migrations', 'backup_states', 'audit_sealer', 'recovery_runs', 'recovery_schedule', 'vector_checks', 'vector_collections', 'words_recounted', 'quota_blocks', 'word_counts', 'outbox_ready', 'embedding_roles') order by 1, a.attnum`,
       )
       // what an archive leaves out on purpose: transaction ids, leases that have ended, and the generation, which may be any higher one
       const own = ({ table, column, type }: (typeof columns)[number]) =>

@@ -5,6 +5,7 @@ import { adminSql } from './admin.ts'
 
 /** The few tables that are the installation's and no tenant's. */
 const globalTables = [
+  'audit_sealer',
   'backup_states',
   'embedding_models',
   'embedding_roles',
@@ -80,7 +81,7 @@ describeEveryEngine('the schema', (product) => {
       new Set([`own_tenant {soma_app,soma_worker} SELECT (tenant_id = (NULLIF(current_setting('soma.tenant'::text, true), ''::text))::integer)`]),
     )
     const partitions = await names(`select c.relname as name from pg_class c where ${here} and c.relispartition and c.relkind = 'r'`)
-    expect(partitions).toHaveLength(80)
+    expect(partitions).toHaveLength(88)
   })
 
   test('each primary and unique key begins with tenant_id', async () => {
@@ -119,7 +120,6 @@ describeEveryEngine('the schema', (product) => {
     const grants = await names(`select c.relname || ' ' || lower(g.privilege_type) as name from pg_class c, aclexplode(c.relacl) g
       where ${here} and g.grantee = 'soma_app'::regrole and c.relname in ('outbox', 'outbox_ready', 'memory_events', 'usage_deltas', 'usage_hours', 'audit_log', 'tenants', 'installation', 'erasures') order by 1`)
     expect(grants).toEqual([
-      'audit_log insert',
       'audit_log select',
       'erasures select',
       'installation select',
@@ -132,6 +132,25 @@ describeEveryEngine('the schema', (product) => {
       'usage_deltas select',
       'usage_hours select',
     ])
+  })
+
+  test('what is written to the audit log, its chain and its checkpoints stays: no role that works may change or remove it, nor choose when a row counts as done', async () => {
+    const grants = await names(`select concat_ws(' ', c.relname, g.grantee::regrole, lower(g.privilege_type)) as name from pg_class c, aclexplode(c.relacl) g
+      where ${here} and g.grantee <> c.relowner and c.relname ~ '^audit_(log|chain|checkpoints)' and not c.relispartition order by 1`)
+    expect(grants).toEqual([
+      'audit_chain soma_app select',
+      'audit_chain soma_worker insert',
+      'audit_chain soma_worker select',
+      'audit_checkpoints soma_worker insert',
+      'audit_checkpoints soma_worker select',
+      'audit_log soma_app select',
+      'audit_log soma_worker insert',
+      'audit_log soma_worker select',
+    ])
+    const columns =
+      await names(`select concat_ws(' ', c.relname, a.attname, g.grantee::regrole, lower(g.privilege_type)) as name from pg_class c join pg_attribute a on a.attrelid = c.oid, aclexplode(a.attacl) g
+      where ${here} and c.relname ~ '^audit_' and not c.relispartition order by 1`)
+    expect(columns).toEqual(['action', 'actor', 'at', 'detail', 'request_id', 'target', 'tenant_id'].map((column) => `audit_log ${column} soma_app insert`))
   })
 })
 

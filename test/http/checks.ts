@@ -26,11 +26,13 @@ export async function tenantTables(product: Product): Promise<string[]> {
   return rows.map((row) => row.name)
 }
 
-/** Rows by table, of everybody: read as the superuser, whom no policy binds. */
+/** Rows by table, of everybody: read as the superuser, whom no policy binds. That somebody was denied is written whenever the process gets to it. */
 export async function countRows(product: Product): Promise<Record<string, number>> {
-  const tables = await tenantTables(product)
+  const tables = (await tenantTables(product)).filter((name) => name !== 'usage_batches')
   const [row] = await product.local.db.owner.maintenance((sql) =>
-    sql.query<Record<string, number>>(`select ${tables.map((name) => `(select count(*)::integer from ${name}) as ${name}`).join(', ')}`),
+    sql.query<Record<string, number>>(
+      `select ${tables.map((name) => `(select count(*)::integer from ${name}${name === 'audit_log' ? ` where action <> 'request.denied'` : ''}) as ${name}`).join(', ')}`,
+    ),
   )
   return row as Record<string, number>
 }

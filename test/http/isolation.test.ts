@@ -114,6 +114,8 @@ describeEngines(
       await attempt('GET', '/neighbors?coord=2,0')
       await attempt('GET', '/shortest_path?frm=2,0&to=3,0')
       await attempt('GET', '/v1/keys')
+      expect((await attempt('GET', '/v1/audit?limit=500')).text).not.toContain(ada.caller.tenant)
+      expectProblem(await attempt('GET', `/v1/audit?tenant=${ada.caller.tenant}`), 'forbidden')
       expectProblem(await attempt('GET', `/v1/export?cursor=${ids[0]}`), 'invalid', '/cursor')
       await attempt('GET', '/v1/export?all_namespaces=true&versions=true&links=true&vectors=true')
       // an id of the other's is nothing here: a link to it has no end

@@ -29,6 +29,7 @@ async function busyTenant(product: Product): Promise<number> {
   await product.call(caller, 'PATCH', `/v1/memories/${first.id}`, { text: 'changed' })
   await product.call(caller, 'DELETE', `/v1/memories/${second.id}`)
   await product.settle()
+  await product.local.runJob('seal-audit')
   return caller.tenantId
 }
 

@@ -17,6 +17,7 @@ import { embeddedCopy } from '../support/template.ts'
 import { freePort, runProcess } from './processes.ts'
 
 const program = requireService('OTELCOL_PATH') as string
+const unheard = { count() {}, flush: async () => {}, flushBeforeFreeze: async () => {}, close: async () => {} }
 const quiet = { onAway() {}, onBack() {} }
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -128,7 +129,7 @@ describe.skipIf(!program)(`spans, in a real collector${program ? '' : ' (skipped
   test('a failure of ours is marked by its code, without its words; what the caller did wrong is not marked', async () => {
     const tracing = await start(endpoint())
     const { log } = keepLog()
-    const app = createApp('test', { log, metrics: createMetrics(), corsOrigins: [] })
+    const app = createApp('test', { log, metrics: createMetrics(), corsOrigins: [], denials: unheard })
     app.get('/v1/things/:id', () => {
       throw new Error('a text of a customer')
     })

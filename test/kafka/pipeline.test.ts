@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AuditRecord, auditTopic } from '../../shared/audit/index.ts'
 import { deadLetterHeaders } from '../../shared/kafka/index.ts'
 import { adminSql } from '../db/admin.ts'
 import { openProduct, type Product } from '../support/engines.ts'
 import { requireService } from '../support/services.ts'
-import { makeTopic, openBroker, produce, readUntil, until } from './broker.ts'
+import { type Letter, makeTopic, openBroker, produce, readUntil, until } from './broker.ts'
 
 const postgres = requireService('POSTGRES_URL')
 const bootstrap = requireService('KAFKA_BOOTSTRAP_SERVERS') as string
@@ -41,6 +42,19 @@ describe.skipIf(!postgres || !bootstrap)('the product with a broker between the 
     expect(events.filter((event) => event.key === `${ada.tenant}:${id}`).map((event) => event.headers['memory-version'])).toEqual(['1', '2'])
     const lag = `consumer_lag{group="soma.project-events.${topic}",topic="memory.events",partition="${events[0]?.partition}"} 0\n`
     await until(async () => (await product.call(null, 'GET', '/metrics')).text.includes(lag))
+  })
+
+  test('what is sealed of an audit log goes to soma.audit, in the order of its chain', async () => {
+    const ada = await product.tenant()
+    for (const text of ['one', 'two', 'three']) await product.call(ada, 'POST', '/v1/memories', { text })
+    const { detail } = await product.local.runJob('seal-audit')
+    expect(detail).toMatchObject({ sealed: expect.any(Number), published: expect.any(Number) })
+    const own = (letters: Letter[]) => letters.filter(({ key }) => key === ada.tenant)
+    const records = own(await readUntil(bootstrap, auditTopic, (all) => own(all).length >= 3)).map(({ value }) => AuditRecord.parse(JSON.parse(String(value))))
+    expect(records.map(({ tenant_id, position, action }) => [tenant_id, position, action])).toEqual([1, 2, 3].map((position) => [ada.tenant, position, 'memory.store']))
+    await product.local.runJob('seal-audit')
+    const listed = (await product.call(ada, 'GET', '/v1/audit')).body.items.map(({ hash }: { hash: string }) => hash)
+    expect(records.map(({ hash }) => hash)).toEqual(listed.toReversed())
   })
 
   test('what can never be applied goes to the dead letters with its place, byte by byte, and what follows it goes on', async () => {

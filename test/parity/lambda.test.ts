@@ -145,7 +145,7 @@ describe.skipIf(missing.length > 0)(`every row a Lambda function, in AWS's own r
   })
 
   test('a job ends, and says what it has done', async () => {
-    for (const name of ['migrate', 'expire', 'sweep', 'run-operations', 'reembed', 'recount-words', 'build-ann', 'verify-index'])
+    for (const name of ['migrate', 'seal-audit', 'expire', 'sweep', 'run-operations', 'reembed', 'recount-words', 'build-ann', 'verify-index'])
       expect([name, await invoke(name, {})]).toEqual([name, expect.objectContaining({ remaining: false })])
   })
 

@@ -133,6 +133,8 @@ const cases: { name: string; series: Series; minutes?: number; fires: string[] }
     series: { 'vector_index_missing{model="m"}': constant(3), 'vector_index_stale{model="m"}': constant(0), 'vector_index_repaired{model="m"}': constant(3) },
     fires: [],
   },
+  { name: 'audit rows are not sealed for twenty minutes', series: { audit_unsealed_age_seconds: constant(1_200) }, fires: ['SomaAuditUnsealed'] },
+  { name: 'audit rows are not sealed for ten minutes', series: { audit_unsealed_age_seconds: constant(600) }, fires: [] },
   { name: 'the journal is two hours old', series: { journal_oldest_seconds: constant(7_200) }, fires: ['SomaJournalWaits'] },
   { name: 'the journal is a minute old', series: { journal_oldest_seconds: constant(60) }, fires: [] },
   { name: 'an append failed', series: { journal_failed: constant(1) }, fires: ['SomaJournalFailed'] },

@@ -88,6 +88,7 @@ describe('the dashboards', () => {
       SomaDeadLetters: [{ from: 0.001, color: 'orange' }],
       SomaIndexLag: [{ from: 60, color: 'orange' }],
       SomaVectorsDiffer: [{ from: 0.001, color: 'orange' }],
+      SomaAuditUnsealed: [{ from: 900, color: 'orange' }],
       SomaJournalWaits: [{ from: 3_600, color: 'red' }],
       SomaJournalFailed: [{ from: 0.001, color: 'orange' }],
       SomaBackupJobGone: [{ from: 7_200, color: 'orange' }],

@@ -65,10 +65,11 @@ test('gauges of the database are told by who has just read it, the worst of all 
   }
   metrics.recoveryAge.set({ kind: 'backup' }, 3600)
   metrics.recoveryOk.set({ kind: 'drill' }, 0)
+  metrics.auditUnsealed.set(40)
   expect(await documents(emf)).toEqual([])
   const told = await documents(emf, true)
   expect(told).toMatchObject([
-    { memory_wal_lag_seconds: 400, outbox_dead: 2, status_up: 1, outbox_pending: 12, vector_index_unmended: 2, dependency_open: 0 },
+    { memory_wal_lag_seconds: 400, outbox_dead: 2, status_up: 1, outbox_pending: 12, vector_index_unmended: 2, dependency_open: 0, audit_unsealed_age_seconds: 40 },
     { kind: 'backup', recovery_age_seconds: 3600 },
     { kind: 'drill', recovery_last_ok: 0 },
   ])

@@ -1,3 +1,4 @@
+import { audit } from './audit.ts'
 import { guide } from './guide.ts'
 import { links } from './links.ts'
 import { memories } from './memories.ts'
@@ -21,6 +22,7 @@ export const operations: readonly Operation[] = [
   ...links,
   ...operationStates,
   ...tenants,
+  ...audit,
   ...outbox,
   ...recovery,
   ...usage,

@@ -1,0 +1,1 @@
+export { isSigned, keyIdOf, type Signer, signerOf } from './signer.ts'
