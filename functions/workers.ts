@@ -54,6 +54,7 @@ export const workers: readonly (JobRow | RecordsRow)[] = [
     everySeconds: 60,
     secrets: [...brokerSecrets, 'SIGNING_KEY'],
     publishes: ['soma.audit'],
+    ...withIt,
   },
   {
     ...worker,
