@@ -20,7 +20,11 @@ const happenings: Record<string, (product: Product, caller: Caller, n: number) =
     await adminSql(product, `update idempotency set created_at = now() - interval '2 days' where tenant_id = ${caller.tenantId}`)
     await product.local.runJob('sweep')
   },
-  erase: (product, caller, n) => adminSql(product, `delete from memory_versions where tenant_id = ${caller.tenantId} and state = 'closed' and memory_key % 7 = ${n % 7}`),
+  async erase(product, caller, n) {
+    const gone = `select memory_key, version from memory_versions where tenant_id = ${caller.tenantId} and state = 'closed' and memory_key % 7 = ${n % 7}`
+    for (const table of ['closed_postings', 'closed_vectors', 'memory_versions'])
+      await adminSql(product, `delete from ${table} where tenant_id = ${caller.tenantId} and (memory_key, version) in (${gone})`)
+  },
   tenant: (product) => product.tenant(),
   vacuum: (product) => (product.engine === 'pglite' ? Promise.resolve() : adminSql(product, 'vacuum (freeze) memories')),
 }
