@@ -93,10 +93,8 @@ describe('backup and restore on the command line', () => {
     const { items } = await json(['tenant', 'list'], env)
     expect(items.map(({ name }: { name: string }) => name)).toContain('default-restored')
     const usage = [
-      ['restore'],
       ['restore', increment.path, '--at', '2100-01-01T00:00:00Z'],
-      ['restore', increment.path, '--tenant', 'default'],
-      ['restore', '--at', 'yesterday'],
+      ['restore', '--at', 'yesterday', '--tenant', 'default', '--as', 'other'],
       ['backup', '--increment', '--out', archive],
       ['backup', '--tenant', 'default'],
     ]

@@ -204,7 +204,7 @@ describe.skipIf(missing.length > 0 || !broker || !scram)(
       // the listener here has no TLS, and the topic is this test's own
       const here = { KAFKA_SECURITY_PROTOCOL: 'SASL_PLAINTEXT', KAFKA_MEMORY_EVENTS_TOPIC: topic, ...services.environment, ...credentials, LOG_LEVEL: 'fatal' }
       for (const row of pipeline) {
-        const environment = { ...asDeployed(withBroker, row.name, rows), ...here }
+        const environment = { ...asDeployed(withBroker, row.name, manifest), ...here }
         expect(environment).not.toHaveProperty('FUNCTION_INDEX_VECTORS')
         functions.set(`kafka ${row.name}`, await lambdaFunction(runtime, { ...row, bundle: bundleOf(row.name), environment }))
         if (row.kind === 'records')
