@@ -84,11 +84,12 @@ export async function keepBackups(deps: Backup & Policy, signal: AbortSignal): P
   // while full ones fail, increments go on between the tries
   const kind = full && !(increment && (await fullFailed(worker))) ? 'full' : increment ? 'increment' : undefined
   const backup = kind ? await runBackup(deps, 'schedule', { signal, kind, pace }) : null
+  // without a schedule nothing is removed either: then archives are somebody's own affair, and there may be no place for any
+  if (everyHours === 0 && !backup) return { backup, removed: [] }
   const place = await store()
   const installation = await installationOf(worker)
   const archives = await listArchives(place, prefix, installation)
   const removed: string[] = []
-  // without a schedule nothing is removed either: then archives are somebody's own affair
   const gone = everyHours === 0 ? [] : removable(archives, keep, await provedArchives(worker), new Date())
   for (const { name } of newestFirst(gone)) {
     if (signal.aborted) break
