@@ -65,4 +65,4 @@ function slow(scope: Handler, alarmName: string, [a, b]: Groups): Alarm {
 }
 
 const described = ({ row }: Handler, what: string): string =>
-  `The service ${row.name} ${what}: a deployment of it that is under way goes back. Who is told of the service itself is told by the alarms of its promises. docs/deploy.md#blue-and-green`
+  `The service ${row.name} ${what}: a deployment of it that is under way goes back. What to do: docs/runbook.md#a-deployment-goes-wrong`

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { manifest } from '../../functions/manifest.ts'
 import { Settings, settingsOf } from '../../lib/settings.ts'
+import { runbookAnchors } from '../support/runbook.ts'
 import { type Json, ofType, synth } from './synth.ts'
 
 const http = manifest.filter((row) => row.kind === 'http')
@@ -52,7 +53,7 @@ describe('services behind the load balancer, where the stage says blue and green
     expect(alarms.length).toBe(timeoutSeconds > 60 ? 1 : 2)
     expect(deployment.Alarms.AlarmNames.length).toBe(alarms.length)
     for (const [id, alarm] of alarms) {
-      // ECS refuses a service whose alarm is not there yet
+      // a service that names an alarm comes after it
       expect(DependsOn).toContain(id)
       const watched = new Set(
         alarm.Properties.Metrics.flatMap(({ MetricStat }: Json) => (MetricStat ? [MetricStat] : [])).map(({ Metric }: Json) => JSON.stringify(Metric.Dimensions)),
@@ -61,6 +62,7 @@ describe('services behind the load balancer, where the stage says blue and green
       // two minutes in a row, and one until CloudWatch has looked, are within the shortest bake time
       expect(alarm.Properties.EvaluationPeriods).toBeLessThan(3)
       expect(alarm.Properties.TreatMissingData).toBe('notBreaching')
+      expect(runbookAnchors()).toContain(alarm.Properties.AlarmDescription.split('docs/runbook.md#')[1])
     }
   })
 
