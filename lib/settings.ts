@@ -58,6 +58,11 @@ export const Settings = z.strictObject({
   tasks: z
     .strictObject({ least: z.int().min(0).max(100), most: z.int().min(1).max(100) })
     .refine(({ least, most }) => least <= most, 'the least number of tasks is at most the most'),
+  /**
+   * The services behind the load balancer are replaced as a whole: the new version beside the old one, which is kept for so many minutes after the switch; an alarm within them takes it back. Null: task by
+   * task. Below three minutes no alarm would be raised in time; CloudFormation waits for three hours at most.
+   */
+  blueGreen: z.strictObject({ bakeMinutes: z.int().min(3).max(120) }).nullable(),
   /** True keeps the load balancer inside the VPC. */
   internalLoadBalancer: z.boolean(),
   /**

@@ -66,6 +66,8 @@ export function fargateTask(scope: Construct, props: HostProps): Extract<Placed,
     ...(most > least ? {} : { desiredCount: least }),
     minHealthyPercent: 100,
     circuitBreaker: { rollback: true },
+    // what stands behind no load balancer has nothing to switch, and rolls
+    ...(row.kind === 'http' && settings.blueGreen ? { deploymentStrategy: ecs.DeploymentStrategy.BLUE_GREEN, bakeTime: Duration.minutes(settings.blueGreen.bakeMinutes) } : {}),
     healthCheckGracePeriod: row.kind === 'http' ? Duration.seconds(60) : undefined,
     vpcSubnets: network.subnets,
     securityGroups: [network.handlers],

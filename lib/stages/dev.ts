@@ -9,6 +9,7 @@ export const dev: StageFile = {
   architecture: 'arm64',
   secretPrefix: 'soma/dev',
   tasks: { least: 1, most: 1 },
+  blueGreen: null,
   internalLoadBalancer: true,
   database: { capacity: { least: 0, most: 4 }, readers: 0, proxy: false, backupDays: 1, rotateDays: null },
   kafka: null,

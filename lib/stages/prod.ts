@@ -9,6 +9,7 @@ export const prod: StageFile = {
   architecture: 'arm64',
   secretPrefix: 'soma/prod',
   tasks: { least: 2, most: 10 },
+  blueGreen: null,
   internalLoadBalancer: true,
   database: { capacity: { least: 2, most: 32 }, readers: 1, proxy: true, backupDays: 35, rotateDays: 30 },
   kafka: { type: 'kafka.m7g.large', storageGb: 200, pollers: { least: 1, most: 8 } },

@@ -9,6 +9,7 @@ export const staging: StageFile = {
   architecture: 'arm64',
   secretPrefix: 'soma/staging',
   tasks: { least: 1, most: 2 },
+  blueGreen: { bakeMinutes: 5 },
   internalLoadBalancer: true,
   database: { capacity: { least: 0.5, most: 8 }, readers: 0, proxy: true, backupDays: 7, rotateDays: 30 },
   kafka: { type: 'kafka.t3.small', storageGb: 50, pollers: { least: 1, most: 2 } },

@@ -39,17 +39,13 @@ describe('the load balancer', () => {
     }),
   )
 
-  /** What the balancer does: rules by priority, all conditions of a rule, `*` over any characters, slashes too. */
+  /** What the balancer does: rules by priority, all conditions of a rule, one value of each. */
   function resolve(method: string, path: string): string | undefined {
-    const matches = (pattern: string) =>
-      new RegExp(
-        `^${pattern
-          .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-          .replaceAll('*', '.*')
-          .replaceAll('?', '.')}$`,
-      ).test(path)
     const hit = rules.find(({ Conditions }) =>
-      Conditions.every((condition: Json) => condition.HttpRequestMethodConfig?.Values.includes(method) ?? condition.PathPatternConfig.Values.some(matches)),
+      Conditions.every(
+        ({ HttpRequestMethodConfig: methods, PathPatternConfig: paths }: Json) =>
+          methods?.Values.includes(method) ?? paths.RegexValues.some((one: string) => new RegExp(one).test(path)),
+      ),
     )
     return hit && owners.get(hit.Actions[0].TargetGroupArn.Ref)
   }
@@ -69,14 +65,20 @@ describe('the load balancer', () => {
     expect(resolve('GET', '/')).toBeUndefined()
   })
 
-  test('has rules within the limits: five values and five wildcards a rule, a hundred rules, each priority once', () => {
+  test('has a rule a service, within the limits: three values a condition and five a rule, 128 characters an expression and none of what the balancer does not know, each priority once', () => {
+    expect(rules.length).toBe(rows.length)
     for (const { Conditions } of rules) {
-      const values = Conditions.flatMap((condition: Json) => (condition.PathPatternConfig ?? condition.HttpRequestMethodConfig).Values)
-      expect(values.length).toBeLessThanOrEqual(5)
-      expect(values.join('').split('*').length - 1).toBeLessThanOrEqual(5)
+      const conditions: string[][] = Conditions.map((condition: Json) => condition.PathPatternConfig?.RegexValues ?? condition.HttpRequestMethodConfig.Values)
+      for (const values of conditions) expect(values.length).toBeLessThanOrEqual(3)
+      expect(conditions.flat().length).toBeLessThanOrEqual(5)
+      for (const value of conditions.flat()) {
+        expect(value.length).toBeLessThanOrEqual(128)
+        expect(value).not.toMatch(/\(\?|\\[1-9pk]/)
+      }
     }
-    expect(rules.length).toBeLessThanOrEqual(100)
-    expect(rules.map(({ Priority }) => Priority)).toEqual(rules.map((_, index) => index + 1))
+    const priorities: number[] = rules.map(({ Priority }) => Priority)
+    expect(new Set(priorities).size).toBe(rows.length)
+    for (const priority of priorities) expect(priority).toBeLessThanOrEqual(50_000)
   })
 
   test('is inside the VPC', () => {
@@ -86,9 +88,13 @@ describe('the load balancer', () => {
   })
 })
 
-test('a specific path comes before a general one, whatever the order of the manifest', () => {
-  const paths = balancerRules([...rows].reverse()).map(({ path }) => path)
-  expect(paths).toEqual(balancerRules(rows).map(({ path }) => path))
-  expect(paths.indexOf('/v1/memories/list')).toBeLessThan(paths.indexOf('/v1/memories/*'))
-  expect(paths.indexOf('/v1/memories/*/history')).toBeLessThan(paths.indexOf('/v1/memories/*'))
+test('the rule of a service stays as it is when another comes or goes, or they change places', () => {
+  expect(balancerRules([...rows].reverse())).toEqual(balancerRules(rows))
+  expect(balancerRules(rows.slice(1))).toEqual(balancerRules(rows).filter(({ owner }) => owner !== rows[0]?.name))
+})
+
+test('more routes than one rule holds are refused in a sentence', () => {
+  const [row] = rows
+  const routes = Array.from({ length: 30 }, (_, index) => ({ method: 'GET' as const, path: `/v1/a-rather-long-name-${index}` }))
+  expect(() => balancerRules(row ? [{ ...row, routes }] : [])).toThrow(/The routes of store are too many for one rule/)
 })
