@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { openArchive, restore } from '../../shared/backup/index.ts'
 import { busyTenant, firstKey, memoryStore, restorable, withTarget } from '../support/archives.ts'
 import { type Caller, describeEngines, type Product } from '../support/engines.ts'
-import { at, totals, written } from '../support/increments.ts'
+import { at, totals, untilOld, written } from '../support/increments.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
 
 /** What may happen between two backups, each by the API or a job; `n` picks among what is there. */
@@ -60,9 +60,11 @@ describeEngines('increments', (product) => {
     const store = memoryStore()
     await loseWakeUps(product())
     const caller = await busyTenant(product())
+    await untilOld(product())
     const full = await written(product(), store, { key: firstKey })
     await product().call(caller, 'POST', '/v1/memories', { text: 'the only new one' })
     const first = await written(product(), store, { kind: 'increment', key: firstKey })
+    await untilOld(product())
     const second = await written(product(), store, { kind: 'increment', key: firstKey })
     expect(first.tables).toMatchObject({ memories: 1, vectors: 0, memory_versions: 0, closed_vectors: 0 })
     expect(first.total_rows).toBeGreaterThan(full.total_rows)
