@@ -4,7 +4,7 @@ import type { BlobStore } from '../../shared/blob/index.ts'
 import { listArchives, removable } from '../../shared/recovery/index.ts'
 import { busyTenant, firstKey, memoryStore, restorable, withTarget } from '../support/archives.ts'
 import { describeEngines } from '../support/engines.ts'
-import { at, totals, written } from '../support/increments.ts'
+import { at, totals, untilOld, written } from '../support/increments.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
 
 type Files = BlobStore & { files: Map<string, Buffer> }
@@ -30,6 +30,7 @@ describeEngines(
     test('at any of its steps leaves nothing that passes for an archive, and the next one goes on with it', async () => {
       await loseWakeUps(product())
       for (let i = 0; i < 2; i++) await busyTenant(product())
+      await untilOld(product())
       const told = { key: firstKey, partBytes: 6_000 }
       const whole = dying(memoryStore(), Number.POSITIVE_INFINITY)
       const reference = await written(product(), whole.store, told)
