@@ -1,7 +1,7 @@
 import { auditRestore } from '../../shared/audit/index.ts'
 import { restore, restoreTenant } from '../../shared/backup/index.ts'
 import type { JobHandler } from '../../shared/handler/index.ts'
-import { openOfTime } from '../../shared/recovery/index.ts'
+import { archiveOfTime } from '../../shared/recovery/index.ts'
 import type { RestoreDeps } from './deps.ts'
 
 /** Fills an empty, migrated database with the archive that the configuration names, or adds one tenant of it to a database that is at work; or changes nothing. */
@@ -13,7 +13,7 @@ export function createRestore({ owner, store, prefix, key, from, at, tenant, as 
     if ((tenant === undefined) !== (as === undefined))
       throw new Error('RESTORE_TENANT and RESTORE_AS go together: the tenant of the archive, and the new one that gets its memories.')
     const home = await store()
-    const name = from ?? (await openOfTime({ store: home, prefix }, key, new Date(at as string))).name
+    const name = from ?? (await archiveOfTime({ store: home, prefix }, key, new Date(at as string)))
     const place = { store: home, prefix: prefix === '' ? name : `${prefix}/${name}` }
     if (tenant !== undefined && as !== undefined) {
       const brought = await restoreTenant(owner, place, { key, signal, tenant, as })

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { ArchiveError, type BackupKey, keyAt, lockOf, type Place, readBackupKey } from '../../shared/backup/index.ts'
 import { assertKey, fileStore } from '../../shared/blob/index.ts'
 import type { Config } from '../../shared/config/index.ts'
-import { openOfTime } from '../../shared/recovery/index.ts'
+import { archiveOfTime } from '../../shared/recovery/index.ts'
 import { CommandError } from './failure.ts'
 import type { Globals } from './globals.ts'
 import { interruptible } from './interruptible.ts'
@@ -58,7 +58,7 @@ function isKey(name: string): boolean {
 export async function placeOfTime(at: string, config: Config): Promise<NamedPlace> {
   if (!z.iso.datetime({ offset: true }).safeParse(at).success) throw new CommandError('usage', `--at got "${at}": it takes an instant with its zone, such as 2026-12-01T10:00:00Z.`)
   const home = await homeOf(config)
-  const { name } = await openOfTime(home, backupKeyOf(config), new Date(at))
+  const name = await archiveOfTime(home, backupKeyOf(config), new Date(at))
   return { ...home, prefix: keyAt(home, name), path: `${home.path}/${name}` }
 }
 

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { Database, Sql } from '../db/index.ts'
+import { appendAudit, systemTenantId, TenantIn } from '../tenant/index.ts'
 import { totalRows } from './backup.ts'
 import { contentsOf } from './contents.ts'
 import { ArchiveError, type Manifest, probesTable } from './format.ts'
@@ -24,7 +26,6 @@ export type TenantRestoreOptions = Omit<RestoreOptions, 'onProbes' | 'onContents
  */
 const left: readonly string[] = ['tenants', 'api_keys', 'operations', 'idempotency', 'audit_log', 'audit_chain', 'audit_checkpoints', 'audit_heads'] satisfies ArchivedTable[]
 
-const nameForm = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const statementMs = 6 * 3_600_000
 
 /**
@@ -33,7 +34,8 @@ const statementMs = 6 * 3_600_000
  * @throws ArchiveError for whatever is wrong with the archive, when it has no such tenant, or when the name is taken
  */
 export async function restoreTenant(owner: Database, place: Place, options: TenantRestoreOptions): Promise<TenantRestoreReport> {
-  if (!nameForm.test(options.as)) throw new ArchiveError(`"${options.as}" is no name of a tenant: it takes 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit.`)
+  const named = TenantIn.shape.name.safeParse(options.as)
+  if (!named.success) throw new ArchiveError(`"${options.as}" is no name of a tenant: it ${named.error.issues[0]?.message}.`)
   const archive = await openArchive(place, options.key)
   refuseOtherCode(archive.manifest)
   const row = await findTenant(archive, options)
@@ -100,7 +102,11 @@ async function fill(tx: Sql, engine: Database['engine'], archive: Archive, from:
   await loader.finish()
   await check(tx, carried, moved, sums)
   await wakeTenant(tx, moved.to)
-  for (const tenant of [0, moved.to]) await note(tx, tenant, as, { archive_id: manifest.archive_id, instant: manifest.created_at, tenant: from.name })
+  const told = { archive_id: manifest.archive_id, instant: manifest.created_at, tenant: from.name }
+  for (const tenantId of [systemTenantId, moved.to]) {
+    await actForTenant(tx, tenantId)
+    await appendAudit(tx, { tenantId, actor: 'restore', requestId: randomUUID() }, 'tenant.restore', as, told)
+  }
   await writeSequences(tx, [moved.to])
   return Object.fromEntries(carried.map(({ name }) => [name, sums.get(name)?.rows ?? 0]))
 }
@@ -130,15 +136,6 @@ async function check(tx: Sql, tables: readonly Table[], moved: Moved, sums: Read
     if (Number(found[0]?.rows) !== wanted?.rows || !same)
       throw new ArchiveError(`After loading, the table ${table.name} holds ${found[0]?.rows} rows that are not the ${wanted?.rows} of the archive: nothing was kept.`)
   }
-}
-
-async function note(tx: Sql, tenant: number, target: string, detail: Record<string, unknown>): Promise<void> {
-  await actForTenant(tx, tenant)
-  await tx.query(`insert into audit_log (tenant_id, at, actor, action, target, detail) values ($1::integer, now(), 'restore', 'tenant.restore', $2::text, $3::jsonb)`, [
-    tenant,
-    target,
-    JSON.stringify(detail),
-  ])
 }
 
 function refuseStopped(signal: AbortSignal | undefined): void {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { DependencyFailure } from '../breaker/index.ts'
+import { answerText, DependencyFailure } from '../breaker/index.ts'
 import { AppError } from '../problem/index.ts'
 import type { EmbedBatch } from './port.ts'
 import { checkedVectors, withoutDirection } from './vectors.ts'
@@ -29,7 +29,7 @@ export function httpEmbedder(options: { url: string; model: string; dimension: n
       await response.body?.cancel().catch(() => {})
       throw refusal(response)
     }
-    const text = await textOf(response).catch((cause) => {
+    const text = await answerText(response, mostBytes, 'the embedding server answered more than 32 MiB: look at EMBEDDING_URL').catch((cause) => {
       throw cause instanceof DependencyFailure ? cause : unreachable(cause, signal)
     })
     const rows = rowsOf(text).toSorted((a, b) => a.index - b.index)
@@ -67,16 +67,6 @@ function retryAfterMs(header: string | null): number | undefined {
   if (header === null) return undefined
   const ms = /^\d+(\.\d+)?$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - Date.now()
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined
-}
-
-async function textOf(response: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  for await (const piece of response.body ?? []) {
-    text += decoder.decode(piece, { stream: true })
-    if (text.length > mostBytes) throw new DependencyFailure('the embedding server answered more than 32 MiB: look at EMBEDDING_URL')
-  }
-  return text + decoder.decode()
 }
 
 function rowsOf(text: string): z.output<typeof Answer>['data'] {

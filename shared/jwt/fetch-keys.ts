@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { DependencyFailure } from '../breaker/index.ts'
+import { answerText, DependencyFailure } from '../breaker/index.ts'
 import { isSafeUrl } from '../config/index.ts'
 
 const mostBytes = 256 * 1024
@@ -42,7 +42,7 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
     await response.body?.cancel().catch(() => {})
     throw new DependencyFailure(`it answered ${response.status}: look at JWT_ISSUER and JWKS_URL`, { again: response.status >= 500 })
   }
-  const text = await textOf(response).catch((cause) => {
+  const text = await answerText(response, mostBytes, 'it answered more than 256 KiB: look at JWT_ISSUER and JWKS_URL').catch((cause) => {
     throw cause instanceof DependencyFailure ? cause : unreachable(cause, signal)
   })
   try {
@@ -50,16 +50,6 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
   } catch (cause) {
     throw new DependencyFailure('it answered something else than JSON: look at JWT_ISSUER and JWKS_URL', { cause })
   }
-}
-
-async function textOf(response: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  for await (const piece of response.body ?? []) {
-    text += decoder.decode(piece, { stream: true })
-    if (text.length > mostBytes) throw new DependencyFailure('it answered more than 256 KiB: look at JWT_ISSUER and JWKS_URL')
-  }
-  return text + decoder.decode()
 }
 
 function parsed<Value>(schema: z.ZodType<Value>, given: unknown, what: string): Value {

@@ -1,5 +1,5 @@
 export { type Archives, type BackedUp, dueDrill, keepBackups, runBackup, runDrill } from './jobs.ts'
-export { buildable, type Keep, type Kept as KeptArchive, listArchives, openOfTime, removable, removeArchive, soundArchives } from './retention.ts'
+export { archiveOfTime, buildable, type Keep, type Kept as KeptArchive, listArchives, removable, removeArchive, soundArchives } from './retention.ts'
 export { type RunKind, withRun } from './runs.ts'
 export { recoveryState } from './schedule.ts'
 export { getRun, listRuns, type RunDetails, type RunOut, RunsIn, requestRun } from './surface.ts'

@@ -62,7 +62,8 @@ export async function runBackup(
         },
       },
     )
-    const sound = soundArchives(await listArchives(place, prefix, installation)).some((one) => one.name === name)
+    // somebody may have removed that meanwhile
+    const sound = !base || soundArchives(await listArchives(place, prefix, installation)).some((one) => one.name === name)
     if (!sound) throw new Error(`What the archive ${name} builds on was removed while it was written: it cannot be read. The next one stands by itself.`)
     const report = { name, kind, ...written }
     return { archive: name, instant: written.created_at, report: JSON.stringify(report), done: report }

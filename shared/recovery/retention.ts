@@ -1,4 +1,4 @@
-import { type Archive, ArchiveError, type BackupKey, type Builds, digitsOf, keyAt, manifestName, openArchive, type Place } from '../backup/index.ts'
+import { ArchiveError, type BackupKey, type Builds, digitsOf, keyAt, manifestName, openArchive, type Place } from '../backup/index.ts'
 import type { BlobStore } from '../blob/index.ts'
 
 /** So many days, weeks and months keep the newest full backup of theirs; so many days keep all increments. */
@@ -81,14 +81,14 @@ export function archivesBefore(archives: readonly Kept[], at: Date): Kept[] {
 }
 
 /**
- * The newest archive that is of no later than that instant: of the only installation that has any there. A name tells when an archive was begun, and its manifest the instant that it holds, some moments later.
+ * The name of the newest archive that is of no later than that instant: of the only installation that has any there. A name tells when an archive was begun, and its manifest the instant that it holds, some moments later.
  * @throws ArchiveError when there is none, or when several installations have some, of whom one has to be named
  */
-export async function openOfTime(home: Place, key: BackupKey | undefined, at: Date): Promise<{ name: string; archive: Archive }> {
+export async function archiveOfTime(home: Place, key: BackupKey | undefined, at: Date): Promise<string> {
   const candidates = archivesBefore(await listArchives(home.store, home.prefix), at)
   for (const { name } of candidates) {
-    const archive = await openArchive({ ...home, prefix: keyAt(home, name) }, key)
-    if (Date.parse(archive.manifest.created_at) <= at.getTime()) return { name, archive }
+    const { manifest } = await openArchive({ ...home, prefix: keyAt(home, name) }, key)
+    if (Date.parse(manifest.created_at) <= at.getTime()) return name
   }
   throw new ArchiveError(`There is no archive of ${at.toISOString()} or before: the oldest, ${candidates.at(-1)?.name}, was begun before that and holds a later instant.`)
 }

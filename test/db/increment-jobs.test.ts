@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createDrill } from '../../functions/drill/handler.ts'
 import { createKeepBackups } from '../../functions/keep-backups/handler.ts'
 import { createRestore } from '../../functions/restore/handler.ts'
-import { recoveryState } from '../../shared/recovery/index.ts'
+import { archiveOfTime, recoveryState } from '../../shared/recovery/index.ts'
 import { busyTenant, firstKey, memoryStore, restorable, withTarget } from '../support/archives.ts'
 import { describeEngines, type Product } from '../support/engines.ts'
 import { adminSql, loseWakeUps } from './admin.ts'
@@ -38,7 +38,7 @@ describeEngines(
       await product().call(caller, 'POST', '/v1/memories', { text: 'in the first increment' })
       await product().settle()
       const then = await restorable(product())
-      const first = (await backups(signal)).detail as { name: string }
+      const first = (await backups(signal)).detail as { name: string; created_at: string }
       expect(first).toMatchObject({ kind: 'increment', base: full.name })
       const between = new Date().toISOString()
       expect(await backups(signal)).toEqual(nothing)
@@ -66,6 +66,10 @@ describeEngines(
       await withTarget(product().engine, async (target) => {
         const restoreAt = (at: string) => createRestore({ owner: target.local.db.owner, ...archives, from: undefined, at })(signal)
         await expect(restoreAt('2020-01-01T00:00:00Z')).rejects.toThrow('There is no archive of 2020-01-01T00:00:00.000Z or before')
+        // an archive is of its instant, not of the second in which it was begun
+        const home = { store, prefix: 'kept' }
+        expect(await archiveOfTime(home, firstKey, new Date(Date.parse(first.created_at) - 1))).toBe(full.name)
+        expect(await archiveOfTime(home, firstKey, new Date(first.created_at))).toBe(first.name)
         expect(await restoreAt(between)).toMatchObject({ detail: { archives: 2 } })
         expect(await restorable(target)).toEqual(then)
       })
